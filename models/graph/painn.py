@@ -1,0 +1,200 @@
+"""PaiNN: an equivariant message-passing network on scalars and vectors."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from models.graph.batch import CrystalBatch, CrystalFeatures, GraphEncoder
+from models.graph.elements import element_descriptors
+from models.layers import MLP, segment_mean, segment_sum
+
+# Å: below this an edge has no direction; keeps the gradient of a zero-length edge finite
+_MIN_LENGTH = 1e-6
+_EDGES_PER_PART = 4096
+
+
+class RadialBasis(nn.Module):
+    r"""Radial Bessel functions and a constant, all under a cosine cutoff.
+
+    $$ b_n(r) = \sqrt{\tfrac{2}{r_c}}\, \frac{\sin(n \pi r / r_c)}{r}\, f_c(r), \qquad b_0(r) = f_c(r), \qquad
+       f_c(r) = \tfrac12 \left[ \cos(\pi r / r_c) + 1 \right] \text{ for } r < r_c, \text{ else } 0 $$
+
+    Gasteiger, Groß, Günnemann, *Directional Message Passing for Molecular Graphs*, ICLR 2020, arXiv:2003.03123,
+    equation 7, with the cutoff of Schütt et al. 2021 (see `PaiNN`). A bias-free linear map of these functions is an
+    affine map of the Bessel functions times the cutoff, the filter of that paper.
+
+    Args:
+        n_radial: number of Bessel functions.
+        cutoff: r_c in Å.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, n_radial: int, cutoff: float) -> None:
+        super().__init__()
+        self.cutoff = cutoff
+        frequencies = math.pi / cutoff * torch.arange(1, n_radial + 1)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def forward(self, length: Tensor) -> Tensor:
+        """Return the functions (n_edges, n_radial + 1) at edge lengths (n_edges,) in Å."""
+        r = length[:, None]
+        bessel = math.sqrt(2.0 / self.cutoff) * torch.sin(self.frequencies * r) / r
+        envelope = 0.5 * (torch.cos(math.pi / self.cutoff * r.clamp_max(self.cutoff)) + 1.0)
+        return torch.cat([bessel, torch.ones_like(r)], dim=1) * envelope
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What the message blocks need of the edges.
+
+    Attributes:
+        source: (n_edges,) int64 centre.
+        target: (n_edges,) int64 neighbour.
+        direction: (n_edges, 3) unit vector from the centre to the neighbour, zero for an edge of no length.
+        basis: (n_edges, n_radial + 1), see `RadialBasis`.
+    """
+
+    source: Tensor
+    target: Tensor
+    direction: Tensor
+    basis: Tensor
+
+    @classmethod
+    def of(cls, crystals: CrystalBatch, radial_basis: RadialBasis) -> "Edges":
+        """Measure the edges of a batch."""
+        vector = crystals.edge_vector()
+        length = vector.square().sum(dim=1).clamp_min(_MIN_LENGTH**2).sqrt()
+        return cls(crystals.edge_source, crystals.edge_target, vector / length[:, None], radial_basis(length))
+
+    def split(self) -> list["Edges"]:
+        """Cut the edges into parts small enough for the processor's cache; an accelerator takes them all at once."""
+        size = _EDGES_PER_PART if self.basis.is_cpu else max(len(self.basis), 1)
+        columns = (self.source, self.target, self.direction, self.basis)
+        return [Edges(*part) for part in zip(*(column.split(size) for column in columns), strict=True)]
+
+
+class MessageBlock(nn.Module):
+    r"""Gather scalars and vectors from the neighbours.
+
+    $$ \Delta s_i = \sum_j \phi_s(s_j) \circ W_s(r_{ij}), \qquad
+       \Delta \vec v_i = \sum_j \vec v_j \circ \phi_{vv}(s_j) \circ W_{vv}(r_{ij})
+                       + \phi_{vs}(s_j) \circ W_{vs}(r_{ij})\, \frac{\vec r_{ij}}{r_{ij}} $$
+
+    Equations 7 and 8 of the paper; the rotationally invariant filters $W$ are linear in the radial basis.
+    """
+
+    def __init__(self, dim: int, n_radial: int) -> None:
+        super().__init__()
+        self.scalar_net = MLP(dim, dim, 3 * dim)
+        self.radial_filter = nn.Linear(n_radial + 1, 3 * dim, bias=False)
+
+    def forward(self, scalars: Tensor, vectors: Tensor, parts: Sequence[Edges]) -> tuple[Tensor, Tensor]:
+        """Return the changes of scalars (n_atoms, d) and vectors (3, n_atoms, d)."""
+        phi = self.scalar_net(scalars).chunk(3, dim=-1)  # φ_s, φ_vv, φ_vs, each (n_atoms, d)
+        scalar_change, vector_change = torch.zeros_like(scalars), torch.zeros_like(vectors)
+        for edges in parts:
+            # recomputed in the backward pass: cheaper than to keep ten numbers per edge and feature
+            changes = checkpoint(self._sum_messages, *phi, vectors, edges, use_reentrant=False)
+            scalar_change, vector_change = scalar_change + changes[0], vector_change + changes[1]
+        return scalar_change, vector_change
+
+    def _sum_messages(
+        self, phi_s: Tensor, phi_vv: Tensor, phi_vs: Tensor, vectors: Tensor, edges: Edges
+    ) -> tuple[Tensor, Tensor]:
+        """Changes from some of the edges; each factor is a contiguous (n_edges, d), which the processor likes best."""
+        n_atoms = len(phi_s)
+        w_s, w_vv, w_vs = (F.linear(edges.basis, weight) for weight in self.radial_filter.weight.chunk(3))
+        scalar_gate = phi_s.index_select(0, edges.target) * w_s
+        vector_gate = phi_vv.index_select(0, edges.target) * w_vv
+        direction_gate = phi_vs.index_select(0, edges.target) * w_vs
+        components = []
+        for vector, direction in zip(vectors, edges.direction.split(1, dim=1), strict=True):  # x, y, z
+            carried = vector.index_select(0, edges.target) * vector_gate
+            message = torch.addcmul(carried, direction_gate, direction)
+            components.append(segment_sum(message, edges.source, n_atoms))
+        return segment_sum(scalar_gate, edges.source, n_atoms), torch.stack(components)
+
+
+class UpdateBlock(nn.Module):
+    r"""Let scalars and vectors of one atom act on each other.
+
+    $$ \Delta s_i = a_{ss} + a_{sv} \langle U \vec v_i, V \vec v_i \rangle, \qquad
+       \Delta \vec v_i = a_{vv}\, U \vec v_i, \qquad a = a(s_i, \lVert V \vec v_i \rVert) $$
+
+    Equations 9 and 10 of the paper.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.vector_maps = nn.Linear(dim, 2 * dim, bias=False)  # U and V
+        self.gate_net = MLP(2 * dim, dim, 3 * dim)
+
+    def forward(self, scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the changes of scalars (n_atoms, d) and vectors (3, n_atoms, d)."""
+        u, v = self.vector_maps(vectors).chunk(2, dim=-1)  # (3, n_atoms, d) each
+        norm = (v.square().sum(dim=0) + 1e-12).sqrt()  # finite gradient at zero vectors
+        gates = self.gate_net(torch.cat([scalars, norm], dim=-1))
+        a_ss, a_sv, a_vv = gates.chunk(3, dim=-1)  # (n_atoms, d) each
+        return a_ss + a_sv * (u * v).sum(dim=0), a_vv * u
+
+
+class PaiNN(GraphEncoder):
+    """Polarizable atom interaction neural network, for crystals.
+
+    Schütt, Unke, Gastegger, *Equivariant message passing for the prediction of tensorial properties and molecular
+    spectra*, ICML 2021, arXiv:2102.03150. The atom embedding is a learned table plus a linear map of
+    `element_descriptors`, so that an element absent from the training data is not left at its random start.
+
+    Args:
+        dim: d, features per atom and per crystal.
+        n_interactions: message and update blocks.
+        n_radial: radial basis functions.
+        cutoff: r_c in Å; edges beyond it carry nothing.
+        pooling: "mean" over atoms (intensive: a supercell has the features of its primitive cell) or "sum".
+
+    Raises:
+        ValueError: unknown pooling.
+    """
+
+    descriptors: Tensor
+
+    def __init__(self, dim: int, n_interactions: int, n_radial: int, cutoff: float, pooling: str = "mean") -> None:
+        super().__init__()
+        if pooling not in ("mean", "sum"):
+            raise ValueError(f"pooling is {pooling!r}, expected 'mean' or 'sum'")
+        self.dim = dim
+        self.pool = segment_mean if pooling == "mean" else segment_sum
+        descriptors = element_descriptors()
+        self.register_buffer("descriptors", descriptors, persistent=False)
+        self.element_table = nn.Embedding(len(descriptors), dim)
+        self.element_map = nn.Linear(descriptors.shape[1], dim)
+        self.radial_basis = RadialBasis(n_radial, cutoff)
+        self.messages = nn.ModuleList(MessageBlock(dim, n_radial) for _ in range(n_interactions))
+        self.updates = nn.ModuleList(UpdateBlock(dim) for _ in range(n_interactions))
+        self.readout = MLP(dim, dim, dim)
+
+    def forward(self, crystals: CrystalBatch) -> CrystalFeatures:
+        """Encode a batch; crystals without any edge are described by their elements alone."""
+        scalars, _ = self.equivariant_features(crystals)
+        nodes = self.readout(scalars)
+        pooled = self.pool(nodes, crystals.batch, crystals.n_crystals)
+        return CrystalFeatures(nodes, pooled, crystals.batch)
+
+    def equivariant_features(self, crystals: CrystalBatch) -> tuple[Tensor, Tensor]:
+        """Return the last scalars (n_atoms, d) and vectors (n_atoms, 3, d), which rotate with the crystal."""
+        table = self.element_table.weight + self.element_map(self.descriptors)  # (119, d)
+        scalars = table.index_select(0, crystals.atomic_numbers)
+        vectors = scalars.new_zeros(3, len(scalars), self.dim)
+        parts = Edges.of(crystals, self.radial_basis).split()
+        for message, update in zip(self.messages, self.updates, strict=True):
+            scalar_change, vector_change = message(scalars, vectors, parts)
+            scalars, vectors = scalars + scalar_change, vectors + vector_change
+            scalar_change, vector_change = update(scalars, vectors)
+            scalars, vectors = scalars + scalar_change, vectors + vector_change
+        return scalars, vectors.transpose(0, 1)

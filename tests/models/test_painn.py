@@ -1,0 +1,113 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.graph import painn
+from models.graph.painn import PaiNN, RadialBasis
+from tests.models.crystals import CUTOFF, crystal, random_rotation, three_crystals, triclinic
+
+
+@pytest.fixture
+def model() -> PaiNN:
+    torch.manual_seed(0)
+    return PaiNN(dim=8, n_interactions=2, n_radial=6, cutoff=CUTOFF).double()
+
+
+def test_vectors_rotate_with_the_crystal(model: PaiNN) -> None:
+    elements, frac_coords, lattice = triclinic(seed=5)
+    rotation = random_rotation(seed=5)
+    _, vectors = model.equivariant_features(crystal(elements, frac_coords, lattice))  # (n_atoms, 3, d)
+    _, rotated = model.equivariant_features(crystal(elements, frac_coords, lattice @ rotation))
+    assert vectors.abs().max() > 1e-3
+    torch.testing.assert_close(rotated, torch.einsum("nkd,kl->nld", vectors, rotation), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("edges_per_part", [7, 10_000])
+def test_equals_the_equations_written_edge_by_edge(
+    model: PaiNN, edges_per_part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(painn, "_EDGES_PER_PART", edges_per_part)
+    batch = crystal(*triclinic(seed=6, n_atoms=2))
+    assert len(batch.edge_source) > 20
+    scalars, vectors = model.equivariant_features(batch)
+    expected_scalars, expected_vectors = _painn_edge_by_edge(model, batch)
+    # the norm of Vv is softened by 1e-12 under the root
+    torch.testing.assert_close(scalars, expected_scalars, rtol=1e-8, atol=1e-9)
+    torch.testing.assert_close(vectors, expected_vectors, rtol=1e-8, atol=1e-9)
+
+
+def test_gradients_do_not_depend_on_how_edges_are_split(model: PaiNN, monkeypatch: pytest.MonkeyPatch) -> None:
+    gradients = []
+    for size in (10, 10_000):
+        monkeypatch.setattr(painn, "_EDGES_PER_PART", size)
+        model.zero_grad()
+        model(three_crystals()).pooled.square().sum().backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-9, atol=1e-12)
+
+
+def test_basis_is_the_textbook_formula_and_vanishes_at_the_cutoff() -> None:
+    basis = RadialBasis(n_radial=5, cutoff=CUTOFF).double()
+    r = np.linspace(0.3, CUTOFF, 20)
+    envelope = 0.5 * (np.cos(np.pi * r / CUTOFF) + 1)
+    bessel = [math.sqrt(2 / CUTOFF) * np.sin(n * np.pi * r / CUTOFF) / r for n in range(1, 6)]
+    expected = np.stack([*bessel, np.ones_like(r)], axis=1) * envelope[:, None]
+    np.testing.assert_allclose(basis(torch.tensor(r)).numpy(), expected, atol=1e-6)
+    assert basis(torch.tensor([CUTOFF, CUTOFF + 1.0], dtype=torch.float64)).abs().max() < 1e-12
+
+
+def test_edges_beyond_the_cutoff_carry_nothing(model: PaiNN) -> None:
+    elements, frac_coords, lattice = triclinic(seed=7)
+    exact = model(crystal(elements, frac_coords, lattice))
+    wider = model(crystal(elements, frac_coords, lattice, cutoff=CUTOFF + 1.5))
+    torch.testing.assert_close(wider.nodes, exact.nodes, rtol=1e-10, atol=1e-12)
+
+
+def test_sum_pooling_is_the_number_of_atoms_times_the_mean() -> None:
+    batch = three_crystals()
+    pooled = []
+    for pooling in ("mean", "sum"):
+        torch.manual_seed(0)
+        pooled.append(PaiNN(8, 1, 4, CUTOFF, pooling).double()(batch).pooled)
+    n_atoms = torch.tensor([[4.0], [1.0], [2.0]], dtype=torch.float64)
+    torch.testing.assert_close(pooled[1], n_atoms * pooled[0])
+
+
+def test_an_isolated_atom_depends_on_its_element_alone(model: PaiNN) -> None:
+    batch = three_crystals()
+    alone = dataclasses.replace(batch, lattice=1.1 * batch.lattice)
+    assert torch.equal(model(alone).pooled[1], model(batch).pooled[1])
+
+
+def test_unknown_pooling_is_refused() -> None:
+    with pytest.raises(ValueError, match="'max'"):
+        PaiNN(8, 1, 4, CUTOFF, pooling="max")
+
+
+def _painn_edge_by_edge(model: PaiNN, batch: painn.CrystalBatch) -> tuple[Tensor, Tensor]:
+    """Equations 7 to 10 of Schütt et al. 2021 with a loop over atoms and edges."""
+    s = [model.element_table.weight[z] + model.element_map(model.descriptors[z]) for z in batch.atomic_numbers.tolist()]
+    v = [torch.zeros(3, model.dim, dtype=torch.float64) for _ in s]
+    vectors = batch.edge_vector()
+    for message, update in zip(model.messages, model.updates, strict=True):
+        assert isinstance(message, painn.MessageBlock)
+        assert isinstance(update, painn.UpdateBlock)
+        new_s, new_v = list(s), list(v)
+        for edge, (i, j) in enumerate(zip(batch.edge_source.tolist(), batch.edge_target.tolist(), strict=True)):
+            r = vectors[edge].norm()
+            filters = message.radial_filter(model.radial_basis(r[None])[0])
+            f_s, f_vv, f_vs = (message.scalar_net(s[j]) * filters).split(model.dim)
+            new_s[i] = new_s[i] + f_s
+            new_v[i] = new_v[i] + v[j] * f_vv + torch.outer(vectors[edge] / r, f_vs)
+        s, v = new_s, new_v
+        u_map, v_map = update.vector_maps.weight.split(model.dim)
+        for i in range(len(s)):
+            u_v, v_v = v[i] @ u_map.T, v[i] @ v_map.T
+            gates = update.gate_net(torch.cat([s[i], v_v.norm(dim=0)]))
+            a_ss, a_sv, a_vv = gates.split(model.dim)
+            s[i], v[i] = s[i] + a_ss + a_sv * (u_v * v_v).sum(dim=0), v[i] + a_vv * u_v
+    return torch.stack(s), torch.stack(v)
