@@ -1,0 +1,16 @@
+"""The rooms of the pipeline: one package per DVC stage, run as `python -m stages.<name>`.
+
+Numerical libraries choose their kernels by processor when they are first imported, and kernels differ in the last
+bits. The settings below ask for the same kernels everywhere (those of any x86 processor since 2013), so that a result
+can be compared to the byte. Whoever wants other kernels sets the variables before.
+"""
+
+import os
+
+for _name, _value in (
+    ("ATEN_CPU_CAPABILITY", "avx2"),
+    ("MKL_CBWR", "AVX2,STRICT"),
+    ("ONEDNN_MAX_CPU_ISA", "AVX2"),
+    ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
+):
+    os.environ.setdefault(_name, _value)

@@ -1,0 +1,1 @@
+"""Turn every crystal into a graph: atoms, and the neighbours of each atom across the periodic images of the cell."""

@@ -1,0 +1,58 @@
+"""Train the DOS transformer of one kind: `python -m stages.dos phonon`."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from models.dos_transformer import DosTransformer
+from stages.dos.dataset import COLUMNS, read_spectra
+from stages.dos.outputs import write_predictions, write_untrained
+from stages.dos.task import DosTask, predict
+from stages.shared.encoders import build_graph_encoder
+from stages.shared.errors import StageError, run_stage
+from stages.shared.params import Params, load_params
+from stages.shared.progress import say
+from stages.shared.scratch import scratch_folder
+from stages.shared.training import seed_of, train, write_history
+from stages.shared.weights import save_weights
+
+DATA = Path("data")
+
+
+def main() -> None:
+    """Read spectra, train, write weights, history and predictions."""
+    kind = sys.argv[1]
+    params = load_params("build_graphs", "encoder", "dos", "dos_kinds")
+    if kind not in params.dos_kinds or kind not in COLUMNS:
+        raise StageError(f"{kind} is not a kind of density of states; use one of {', '.join(COLUMNS)}")
+    with scratch_folder(f"dos@{kind}", params, [DATA / "graphs", DATA / "crystals.parquet"]) as scratch:
+        examples = read_spectra(DATA, kind, params.dos_kinds[kind])
+        if not any(example.split == "train" for example in examples):
+            say(f"{kind}: no crystal of the train split has a density of states, so there is nothing to learn")
+            write_untrained(DATA, kind)
+            return
+        model = build_model(params, kind)
+        state = train(model, DosTask(examples, params.dos), params.dos, scratch, f"dos {kind}")
+        config = {name: getattr(params, name).model_dump() for name in ("encoder", "dos")}
+        config |= {"cutoff": params.build_graphs.cutoff, "kind": params.dos_kinds[kind].model_dump()}
+        save_weights(DATA / "weights/dos" / kind, model.state_dict(), config)
+        write_history(DATA / f"logs/dos/{kind}.csv", state)
+        write_predictions(DATA, kind, examples, *predict(model, examples))
+
+
+def build_model(params: Params, kind: str) -> DosTransformer:
+    """Return the untrained DOS transformer for the grid of this kind."""
+    torch.manual_seed(seed_of(params.dos.seed, 0, f"weights of {kind}"))
+    return DosTransformer(
+        build_graph_encoder(params.encoder, params.build_graphs.cutoff),
+        n_bins=params.dos_kinds[kind].bins,
+        dim=params.dos.dim,
+        n_layers=params.dos.n_layers,
+        n_heads=params.dos.n_heads,
+        dropout=params.dos.dropout,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

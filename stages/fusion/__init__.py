@@ -1,0 +1,1 @@
+"""Structure-text regression of one scalar property, from the pretrained towers."""

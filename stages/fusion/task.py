@@ -1,0 +1,119 @@
+"""What the training loop needs to know of structure-text regression."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.fusion import FusionPrediction, FusionRegressor, draw_modalities, fusion_loss
+from models.graph.batch import CrystalBatch
+from models.text.tokens import TextTokens, encode_text, stack
+from stages.fusion.dataset import LabelledCrystal
+from stages.shared.graphs import collate
+from stages.shared.params import FusionParams, TextEncoderParams
+
+_PREDICTION_BATCH = 64  # crystals predicted at a time; bounds memory, changes nothing else
+
+
+@dataclass
+class FusionBatch:
+    """Crystals, texts, standardised targets (batch,) and which modalities training may look at, (batch,) bool each."""
+
+    crystals: CrystalBatch
+    tokens: TextTokens
+    target: Tensor
+    keep_structure: Tensor
+    keep_text: Tensor
+
+    def to(self, device: torch.device | str) -> "FusionBatch":
+        """Return the batch on another device."""
+        return FusionBatch(
+            self.crystals.to(device),
+            self.tokens.to(device),
+            self.target.to(device),
+            self.keep_structure.to(device),
+            self.keep_text.to(device),
+        )
+
+
+class FusionTask:
+    """Batches of labelled crystals with targets standardised by mean and standard deviation of the train split.
+
+    Args:
+        examples: crystals of all splits; at least one is in train.
+        params: the `fusion` section.
+        text_params: the `text_encoder` section.
+    """
+
+    def __init__(
+        self, examples: Sequence[LabelledCrystal], params: FusionParams, text_params: TextEncoderParams
+    ) -> None:
+        self.params = params
+        self._text_params = text_params
+        self._train = [example for example in examples if example.split == "train"]
+        self._val = [example for example in examples if example.split == "val"]
+        self._train_tokens = [self._encode(example) for example in self._train]
+        values = np.array([example.value for example in self._train])
+        self.mean = float(values.mean())
+        self.scale = float(values.std()) or 1.0  # one value everywhere: predict it
+
+    @property
+    def n_train(self) -> int:
+        """Number of training crystals."""
+        return len(self._train)
+
+    def batch(self, rows: np.ndarray, random: np.random.RandomState) -> FusionBatch:
+        """Return these crystals, some with a modality hidden."""
+        structure_dropout, text_dropout = self.params.structure_dropout, self.params.text_dropout
+        keep_structure, keep_text = draw_modalities(len(rows), structure_dropout, text_dropout, random)
+        batch = self._assemble([self._train[row] for row in rows], [self._train_tokens[row] for row in rows])
+        return replace(batch, keep_structure=keep_structure, keep_text=keep_text)
+
+    def loss(self, model: nn.Module, batch: FusionBatch) -> Tensor:
+        """Return the joint loss of the three branches on the standardised target."""
+        prediction: FusionPrediction = model(batch.crystals, batch.tokens, batch.keep_structure, batch.keep_text)
+        weights = (self.params.fused_weight, self.params.structure_weight, self.params.text_weight)
+        return fusion_loss(prediction, batch.target, weights, self.params.loss)
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return the mean absolute errors on the validation split in the target's unit; the fused one selects."""
+        if not self._val or not isinstance(model, FusionRegressor):
+            return {}
+        predicted = self.predict(model, self._val)
+        true = np.array([example.value for example in self._val])
+        errors = {branch: float(np.abs(values - true).mean()) for branch, values in predicted.items()}
+        return {
+            "val_loss": errors["fused"],
+            "val_structure_mae": errors["structure"],
+            "val_text_mae": errors["text"],
+        }
+
+    @torch.no_grad()
+    def predict(self, model: FusionRegressor, examples: Sequence[LabelledCrystal]) -> dict[str, np.ndarray]:
+        """Return what `fused`, `structure` and `text` predict, each (n_examples,) in the target's unit."""
+        device = next(model.parameters()).device
+        rows: list[np.ndarray] = []
+        for start in range(0, len(examples), _PREDICTION_BATCH):
+            chosen = examples[start : start + _PREDICTION_BATCH]
+            batch = self._assemble(chosen, [self._encode(example) for example in chosen]).to(device)
+            prediction = model(batch.crystals, batch.tokens, batch.keep_structure, batch.keep_text)
+            stacked = torch.stack([prediction.fused, prediction.structure, prediction.text])  # (3, batch)
+            rows.append(stacked.double().cpu().numpy() * self.scale + self.mean)
+        columns = np.concatenate([np.zeros((3, 0)), *rows], axis=1)
+        return dict(zip(("fused", "structure", "text"), columns, strict=True))
+
+    def _encode(self, example: LabelledCrystal) -> np.ndarray:
+        return encode_text(example.text, self._text_params.max_words, self._text_params.max_bytes)
+
+    def _assemble(self, examples: Sequence[LabelledCrystal], tokens: Sequence[np.ndarray]) -> FusionBatch:
+        values = np.array([example.value for example in examples])
+        everything = torch.ones(len(examples), dtype=torch.bool)
+        return FusionBatch(
+            collate([example.graph for example in examples]),
+            stack(tokens),
+            torch.from_numpy((values - self.mean) / self.scale).float(),
+            everything,
+            everything,
+        )

@@ -1,0 +1,81 @@
+"""The books of the stage: every raw row ends as a crystal, merged into one, or rejected with a reason."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from stages.generate_cif.crystals import Crystal, Rejection
+
+STAGE = "generate_cif"
+
+
+@dataclass
+class Counts:
+    """Numbers of raw rows of one source; `raw` is the sum of the other three.
+
+    `merged` rows added to a crystal that another row had opened: a narrative of a known crystal, spectra of a known
+    `jid`.
+    """
+
+    crystals: int = 0
+    merged: int = 0
+    rejected: int = 0
+
+    @property
+    def raw(self) -> int:
+        """Number of rows the source delivered."""
+        return self.crystals + self.merged + self.rejected
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the four numbers for a JSON file."""
+        return {
+            "raw": self.raw,
+            "crystals": self.crystals,
+            "merged": self.merged,
+            "rejected": self.rejected,
+        }
+
+
+@dataclass
+class Ledger:
+    """Counts per source, and the lines of rejected.csv and notes.csv: source, source_id, stage, text."""
+
+    counts: dict[str, Counts] = field(default_factory=dict)
+    rejected: list[tuple[str, str, str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def of(self, source: str) -> Counts:
+        """Return the counts of a source, zero at first."""
+        return self.counts.setdefault(source, Counts())
+
+    def accept(self, crystal: Crystal) -> None:
+        """Book a crystal: its first row opened it, the others were merged into it."""
+        counts = self.of(crystal.source)
+        counts.crystals += 1
+        counts.merged += len(crystal.files) - 1
+        for note in crystal.notes:
+            self.note(crystal, note)
+
+    def merge(self, crystal: Crystal) -> None:
+        """Book the rows of something that became part of another crystal."""
+        self.of(crystal.source).merged += len(crystal.files)
+
+    def reject(self, rejection: Rejection) -> None:
+        """Book every raw row behind a rejection, one line each; the file is named where there are several."""
+        self.of(rejection.source).rejected += len(rejection.files)
+        for file in rejection.files:
+            reason = rejection.reason
+            if len(rejection.files) > 1:
+                reason = f"{reason} (row of {file})"
+            self.rejected.append((rejection.source, rejection.source_id, STAGE, reason))
+
+    def note(self, crystal: Crystal, text: str) -> None:
+        """Keep a remark about something a row held that is not used."""
+        self.notes.append((crystal.source, crystal.source_id, STAGE, text))
+
+    def summary(self) -> Iterator[str]:
+        """Yield one plain sentence per source."""
+        for source, counts in self.counts.items():
+            yield (
+                f"{source}: {counts.raw} raw rows = {counts.crystals} crystals + {counts.merged} merged "
+                f"into a crystal + {counts.rejected} rejected"
+            )

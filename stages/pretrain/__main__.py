@@ -1,0 +1,43 @@
+"""Pretrain the towers: `python -m stages.pretrain`."""
+
+from pathlib import Path
+
+import torch
+
+from stages.pretrain.pairs import read_pairs
+from stages.pretrain.task import PretrainTask
+from stages.shared.checkpoint import TrainingState
+from stages.shared.errors import run_stage
+from stages.shared.params import load_params
+from stages.shared.progress import say
+from stages.shared.scratch import scratch_folder
+from stages.shared.towers import build_contrastive_model, save_contrastive_model
+from stages.shared.training import seed_of, train, write_history
+
+DATA = Path("data")
+
+
+def main() -> None:
+    """Read pairs of crystal and text, train both towers, write weights and the training history."""
+    params = load_params("build_graphs", "encoder", "text_encoder", "pretrain")
+    inputs = [DATA / "graphs", DATA / "narratives.parquet", DATA / "crystals.parquet"]
+    cutoff = params.build_graphs.cutoff
+    with scratch_folder("pretrain", params, inputs) as scratch:
+        pairs, held_out = read_pairs(DATA, "train"), read_pairs(DATA, "val")
+        torch.manual_seed(seed_of(params.pretrain.seed, 0, "weights"))
+        model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, cutoff)
+        state = TrainingState()
+        if len(pairs) > 1:
+            task = PretrainTask(pairs, held_out, params.pretrain, params.text_encoder)
+            state = train(model, task, params.pretrain, scratch, "pretrain")
+            say(f"pretrain: {len(pairs)} pairs, best epoch {state.best_epoch}")
+        else:
+            say("pretrain: fewer than two crystals with a text in the train split; the towers stay untrained")
+        save_contrastive_model(
+            DATA / "weights/pretrain", model, params.encoder, params.text_encoder, params.pretrain, cutoff
+        )
+        write_history(DATA / "logs/pretrain.csv", state)
+
+
+if __name__ == "__main__":
+    run_stage(main)

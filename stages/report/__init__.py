@@ -1,0 +1,1 @@
+"""One self-contained page about the pipeline, its data and its results."""

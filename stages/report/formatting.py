@@ -1,0 +1,39 @@
+"""Numbers as a reader wants to see them."""
+
+import math
+
+MISSING = "–"
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """Return three significant digits with the unit, `–` for no value: 1234.5 is `1,234`, −0.5 is `−0.500`."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+    text = text.replace("-", "−")
+    return f"{text} {unit}" if unit else text
+
+
+def interval(low: float | None, high: float | None, unit: str = "") -> str:
+    """Return `low to high unit`, `–` where there is none."""
+    if low is None or high is None:
+        return MISSING
+    return f"{number(low)} to {number(high, unit)}"
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as a percentage with two significant digits, `–` for no value; 1 is `100 %`."""
+    if value is None:
+        return MISSING
+    text = f"{100 * value:.0f}" if abs(value) >= 0.0995 else f"{100 * value:.2g}"
+    return f"{text} %"
+
+
+def count(n: int, noun: str) -> str:
+    """Return `1 crystal`, `2 crystals`, `1,234 crystals`; the plural takes an s."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def title(name: str) -> str:
+    """Return a name of a file or column as words: `phonon_dos` is `phonon DOS`."""
+    return name.replace("_", " ").replace(" dos", " DOS")

@@ -1,0 +1,1 @@
+"""What several stages need: parameters, tables, structures, graphs, weights and the training loop."""

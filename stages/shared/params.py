@@ -1,0 +1,285 @@
+"""The typed, strict reader of params.yaml.
+
+DVC reads the file as YAML 1.2, in which `1e-3` is a number and `on` is a word. PyYAML follows YAML 1.1, so the loader
+here overrides its rules; otherwise DVC would hash one value and the code would use another.
+"""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages.shared.errors import StageError
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FetchParams(_Section):
+    """Where the raw records come from."""
+
+    mode: Literal["sample", "remote"]
+    sample_directory: str
+
+
+class SplitParams(_Section):
+    """How crystals are put into train, val and test."""
+
+    scheme: Literal["formula", "random"]
+    seed: int
+    train: Annotated[float, Field(gt=0, lt=1)]
+    val: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _leaves_a_test_split(self) -> "SplitParams":
+        if self.train + self.val >= 1:
+            raise ValueError("train + val must leave something for the test split")
+        return self
+
+
+class GenerateCifParams(_Section):
+    """From raw records to the table of crystals."""
+
+    symmetry_tolerance: PositiveFloat
+    max_atoms: Positive
+    chunk_size: Positive
+    split: SplitParams
+
+
+class DescribeParams(_Section):
+    """Robocrystallographer descriptions."""
+
+    chunk_size: Positive
+
+
+class BuildGraphsParams(_Section):
+    """Periodic neighbour lists."""
+
+    cutoff: PositiveFloat
+    max_neighbors: Count
+    chunk_size: Positive
+
+
+class EncoderParams(_Section):
+    """The graph tower."""
+
+    name: Literal["painn"]
+    dim: Positive
+    n_interactions: Positive
+    n_radial: Positive
+    pooling: Literal["mean", "sum"]
+
+
+class TextEncoderParams(_Section):
+    """The text tower."""
+
+    name: Literal["byte_transformer"]
+    dim: Positive
+    n_layers: Positive
+    n_heads: Positive
+    byte_dim: Positive
+    max_words: Positive
+    max_bytes: Positive
+    dropout: Probability
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "TextEncoderParams":
+        _require_divisible(self.dim, self.n_heads)
+        return self
+
+
+class TrainingParams(_Section):
+    """What every training run has in common."""
+
+    seed: int
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    warmup_epochs: Count
+    gradient_clip: PositiveFloat
+    patience: Count
+
+
+class PretrainParams(TrainingParams):
+    """Contrastive pretraining."""
+
+    embedding_dim: Positive
+    temperature: Annotated[float, Field(ge=0.01, le=1.0)]
+    text_weight: NonNegativeFloat
+    sentence_keep: Annotated[float, Field(gt=0, le=1)]
+
+
+class TargetParams(_Section):
+    """A scalar property to predict, and the words that would give it away."""
+
+    label: str
+    unit: str
+    mentions: list[str]
+
+
+class FusionParams(TrainingParams):
+    """Structure-text regression."""
+
+    pretrained: bool
+    text: Literal["robocrystallographer", "narrative"]
+    mixing: Literal["cross_attention", "concat"]
+    dim: Positive
+    n_heads: Positive
+    dropout: Probability
+    structure_dropout: Probability
+    text_dropout: Probability
+    loss: Literal["l1", "mse", "smooth_l1"]
+    fused_weight: PositiveFloat
+    structure_weight: PositiveFloat
+    text_weight: PositiveFloat
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "FusionParams":
+        _require_divisible(self.dim, self.n_heads)
+        if self.structure_dropout + self.text_dropout > 1:
+            raise ValueError("structure_dropout + text_dropout must not exceed 1: one of the two always stays")
+        return self
+
+
+class DosKindParams(_Section):
+    """The grid and the smoothing of one kind of density of states."""
+
+    minimum: float
+    maximum: float
+    bins: Annotated[int, Field(gt=1)]
+    unit: str
+    smoothing_width: PositiveFloat
+    smoothing_order: Count
+
+    @model_validator(mode="after")
+    def _is_a_grid(self) -> "DosKindParams":
+        if self.minimum >= self.maximum:
+            raise ValueError("minimum must be below maximum")
+        return self
+
+
+class DosParams(TrainingParams):
+    """The DOS transformer."""
+
+    dim: Positive
+    n_layers: Positive
+    n_heads: Positive
+    dropout: Probability
+    system_weight: PositiveFloat
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "DosParams":
+        _require_divisible(self.dim, self.n_heads)
+        return self
+
+
+class ZeroShotParams(_Section):
+    """Retrieval and multiple choice with the pretrained towers."""
+
+    seed: int
+    pool_sizes: list[Annotated[int, Field(gt=1)]]
+    bootstrap_samples: Positive
+    composition_options: Annotated[int, Field(gt=1)]
+
+
+class EvaluateParams(_Section):
+    """Metrics and baselines."""
+
+    seed: int
+    forest_trees: Positive
+    bootstrap_samples: Positive
+
+
+class Params(_Section):
+    """The whole of params.yaml."""
+
+    fetch: FetchParams
+    generate_cif: GenerateCifParams
+    describe: DescribeParams
+    build_graphs: BuildGraphsParams
+    encoder: EncoderParams
+    text_encoder: TextEncoderParams
+    pretrain: PretrainParams
+    targets: dict[str, TargetParams]
+    fusion: FusionParams
+    dos_kinds: dict[str, DosKindParams]
+    dos: DosParams
+    zero_shot: ZeroShotParams
+    evaluate: EvaluateParams
+
+
+def load_params(*sections: str, path: Path = Path("params.yaml")) -> Params:
+    """Check the whole of params.yaml and return the named sections of it.
+
+    Reading a section that was not named raises an `AttributeError`: a stage can only depend on what it declares.
+
+    Raises:
+        StageError: the file is missing or not YAML, a key is unknown or missing, or a value is not allowed.
+    """
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml12Loader)  # noqa: S506
+        params = Params.model_validate(raw)
+    except FileNotFoundError:
+        raise StageError(f"{path} is missing; run the stage from the root of the repository") from None
+    except yaml.YAMLError as error:
+        raise StageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise StageError(f"{path}: {_explain(error)}") from None
+    return Params.model_construct(**{name: getattr(params, name) for name in sections})
+
+
+def _require_divisible(width: int, n_heads: int) -> None:
+    if width % n_heads:
+        raise ValueError(f"dim {width} must be a multiple of n_heads {n_heads}")
+
+
+def _explain(error: ValidationError) -> str:
+    """Say in one sentence what is wrong with the first offending key."""
+    problems = error.errors(include_url=False)
+    problem = min(problems, key=lambda one: one["type"] != "extra_forbidden")  # a misspelt key first
+    place = [str(part) for part in problem["loc"]]
+    key = ".".join(place) or "the file"
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1, cutoff=0.0)
+        return f"{key} is unknown; did you mean {'.'.join([*place[:-1], *near])}?"
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    value = problem["input"]
+    shown = f" is {value!r}" if not isinstance(value, dict) else ""
+    return f"{key}{shown}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    """Return the valid names at a place of the tree of sections, none where the names are free."""
+    model: Any = Params
+    for part in place:
+        named_freely = get_origin(model) is dict
+        model = get_args(model)[1] if named_freely else model.model_fields[part].annotation
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+class _Yaml12Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2 (core schema), as DVC reads them."""
+
+
+_Yaml12Loader.yaml_implicit_resolvers = {}
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+):
+    _Yaml12Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))

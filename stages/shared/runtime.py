@@ -1,0 +1,54 @@
+"""Where and with how many threads a training stage computes: environment variables, never parameters.
+
+Nothing here enters a parameter, a command or an output: a result trained on a GPU machine is a cache hit on a laptop.
+
+| variable | meaning | default |
+|---|---|---|
+| `XTALK_DEVICE` | `cpu`, `cuda` or `auto` | `auto`: the GPU when there is one |
+| `XTALK_PRECISION` | Fabric's precision, for example `bf16-mixed` | `32-true` |
+| `XTALK_THREADS` | threads inside one tensor operation; sums are split by it, so it changes the last bits | 2 |
+| `XTALK_WORKERS` | worker processes of the preprocessing stages; changes no byte | the number of cores |
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+import torch
+
+from stages.shared.errors import StageError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_DEVICES = ("auto", "cpu", "cuda")
+
+
+def use_reproducible_kernels() -> None:
+    """Fix the number of threads and ask torch for deterministic algorithms only.
+
+    Raises:
+        StageError: `XTALK_THREADS` is not a positive whole number.
+    """
+    threads = os.environ.get("XTALK_THREADS", "2")
+    if not threads.isdecimal() or int(threads) == 0:
+        raise StageError(f"XTALK_THREADS is '{threads}'; set it to a positive whole number or unset it")
+    torch.set_num_threads(int(threads))
+    torch.use_deterministic_algorithms(True)
+
+
+def launch_fabric() -> "Fabric":
+    """Return a launched Fabric on one device: the GPU when there is one, else the CPU.
+
+    Raises:
+        StageError: `XTALK_DEVICE` names no device of this machine.
+    """
+    from lightning_fabric import Fabric  # 1.3 s to import, needed for training only
+
+    use_reproducible_kernels()
+    device = os.environ.get("XTALK_DEVICE", "auto")
+    if device not in _DEVICES or (device == "cuda" and not torch.cuda.is_available()):
+        raise StageError(f"XTALK_DEVICE is '{device}', which this machine does not have; use one of {_DEVICES}")
+    precision = os.environ.get("XTALK_PRECISION", "32-true")
+    fabric = Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric

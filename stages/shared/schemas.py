@@ -1,0 +1,106 @@
+"""The columns of every table that one stage writes and another reads, with their units.
+
+A field's unit is stored in its metadata under the key `unit`, so that the parquet file carries it.
+"""
+
+import pyarrow as pa
+
+SPLITS = ("train", "val", "test")
+
+CRYSTAL_SYSTEMS = (
+    "cubic",
+    "hexagonal",
+    "tetragonal",
+    "trigonal",
+    "orthorhombic",
+    "monoclinic",
+    "triclinic",
+)
+
+
+def _field(name: str, type_: pa.DataType, unit: str | None = None) -> pa.Field:
+    return pa.field(name, type_, metadata=None if unit is None else {b"unit": unit.encode()})
+
+
+SCALAR_PROPERTIES = {
+    "energy_per_atom": "eV/atom",
+    "formation_energy_per_atom": "eV/atom",
+    "energy_above_hull": "eV/atom",
+    "band_gap": "eV",
+    "bulk_modulus": "GPa",
+    "shear_modulus": "GPa",
+    "total_magnetization": "μB/f.u.",
+}
+"""Properties a source may deliver, with the unit each is stored in; null where unknown."""
+
+CRYSTALS_SCHEMA = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("source", pa.string()),
+        _field("source_id", pa.string()),
+        _field("formula", pa.string()),
+        _field("cif", pa.string()),
+        _field("n_atoms", pa.int32()),
+        _field("space_group_number", pa.int32()),
+        _field("space_group_symbol", pa.string()),
+        _field("crystal_system", pa.string()),
+        _field("density", pa.float64(), "g/cm³"),
+        _field("volume_per_atom", pa.float64(), "Å³/atom"),
+        *(_field(name, pa.float64(), unit) for name, unit in SCALAR_PROPERTIES.items()),
+        _field("description", pa.string()),
+        _field("narrative", pa.string()),
+        _field("explanation", pa.string()),
+        _field("edos_energy", pa.list_(pa.float32()), "eV"),
+        _field("edos_density", pa.list_(pa.float32()), "states/eV/cell"),
+        _field("phdos_frequency", pa.list_(pa.float32()), "cm⁻¹"),
+        _field("phdos_density", pa.list_(pa.float32()), "states/cm⁻¹/cell"),
+        _field("fingerprint", pa.string()),
+        _field("split", pa.string()),
+    ]
+)
+"""One row per crystal. `edos_energy` is relative to the Fermi level; imaginary phonon frequencies are negative numbers;
+`description` is text the source delivered about the structure, `narrative` and `explanation` the text of a narrative
+corpus; the rest is computed from the structure."""
+
+NARRATIVES_SCHEMA = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("view", pa.string()),
+        _field("text", pa.string()),
+    ]
+)
+
+GRAPHS_SCHEMA = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("atomic_numbers", pa.list_(pa.uint8())),
+        _field("frac_coords", pa.list_(pa.float64())),
+        _field("lattice", pa.list_(pa.float64()), "Å"),
+        _field("edge_source", pa.list_(pa.int32())),
+        _field("edge_target", pa.list_(pa.int32())),
+        _field("edge_image", pa.list_(pa.int8())),
+    ]
+)
+"""One row per crystal; `frac_coords` (n_atoms, 3), `lattice` (3, 3) with vectors as rows and `edge_image` (n_edges,
+3) are flattened row by row. The edge vector is x_target + image · lattice − x_source."""
+
+FUSION_PREDICTIONS_SCHEMA = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("split", pa.string()),
+        _field("true", pa.float64()),
+        _field("fused", pa.float64()),
+        _field("structure", pa.float64()),
+        _field("text", pa.float64()),
+    ]
+)
+
+DOS_PREDICTIONS_SCHEMA = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("split", pa.string()),
+        _field("true", pa.list_(pa.float32())),
+        _field("predicted", pa.list_(pa.float32())),
+        _field("predicted_global", pa.list_(pa.float32())),
+    ]
+)

@@ -1,0 +1,162 @@
+"""Materials Project: one JSON document a line, as mp-api returns summary documents.
+
+Besides the summary fields a document may hold `dos` (electron DOS: absolute energies in eV, `efermi`, densities in
+states/eV/cell per spin channel; ours or pymatgen's `CompleteDos` dictionary), `phonon_dos` (frequencies in THz,
+states/THz/cell; pymatgen's `PhononDos` dictionary reads the same) and `description` (robocrystallographer's text).
+Any field but the structure may be missing or null.
+
+Jain et al., *Commentary: The Materials Project*, APL Materials 1, 011002 (2013), doi 10.1063/1.4812323.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Structure
+
+from stages.shared.sources.files import BrokenFile, find_raw_file, iterate_lines
+from stages.shared.sources.record import (
+    BadRecord,
+    CrystalRecord,
+    Fields,
+    RawRow,
+    Reject,
+    Spectrum,
+    array_of,
+    crystal_structure,
+    finite_number,
+    per_formula_unit,
+    shortened,
+    spectrum_of,
+)
+
+SOURCE = "materials_project"
+FILE_NAMES = ("materials_project.jsonl",)
+CM_PER_THZ = 33.35641
+"""Wavenumber of one terahertz in cm⁻¹: 10¹² Hz / c."""
+
+
+def rows(folder: Path) -> Iterator[RawRow | Reject]:
+    """Yield one row per line of the file, unparsed; nothing where the folder has no such file."""
+    path = find_raw_file(folder, FILE_NAMES[0])
+    if path is None:
+        return
+    count = 0
+    try:
+        for count, line in enumerate(iterate_lines(path), start=1):
+            yield RawRow(SOURCE, f"line {count}", {"materials_project": line})
+    except BrokenFile as error:
+        yield Reject(SOURCE, f"behind line {count}", str(error))
+
+
+def parse(row: RawRow) -> CrystalRecord:
+    """Return the crystal of one document.
+
+    Raises:
+        BadRecord: no JSON object, no id, or no usable structure.
+    """
+    document = _document(row.parts[SOURCE])
+    fields = Fields(document)
+    source_id = fields.text("material_id")
+    if source_id is None:
+        raise BadRecord("the document has no material_id")
+    try:
+        structure = _structure(document.get("structure"))
+    except BadRecord as error:
+        raise BadRecord(str(error), source_id) from None
+    properties = {
+        "energy_per_atom": fields.number("energy_per_atom"),
+        "formation_energy_per_atom": fields.number("formation_energy_per_atom"),
+        "energy_above_hull": fields.number("energy_above_hull"),
+        "band_gap": fields.number("band_gap"),
+        "bulk_modulus": _modulus(fields, "bulk_modulus"),
+        "shear_modulus": _modulus(fields, "shear_modulus"),
+        "total_magnetization": per_formula_unit(fields.number("total_magnetization"), structure),
+    }
+    return CrystalRecord(
+        source_id=source_id,
+        structure=structure,
+        properties=properties,
+        edos=fields.spectrum("dos", _electron_dos),
+        phdos=fields.spectrum("phonon_dos", _phonon_dos),
+        description=fields.text("description"),
+        notes=tuple(fields.notes),
+    )
+
+
+def _document(line: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadRecord("the line is no complete JSON document") from None
+    if not isinstance(document, dict):
+        raise BadRecord("the line is no JSON object")
+    return document
+
+
+def _structure(value: Any) -> Structure:
+    """Read pymatgen's dictionary of a structure by hand: its own reader imports whatever module the data name."""
+    if not isinstance(value, Mapping):
+        raise BadRecord("the document has no structure")
+    lattice, sites = value.get("lattice"), value.get("sites")
+    if not isinstance(lattice, Mapping) or not isinstance(sites, list):
+        raise BadRecord("the structure has no lattice or no sites")
+    if not all(isinstance(site, Mapping) for site in sites):
+        raise BadRecord("a site of the structure is no JSON object")
+    cartesian = any("abc" not in site for site in sites)
+    coords = [site.get("xyz" if cartesian else "abc") for site in sites]
+    species = [_species(site.get("species")) for site in sites]
+    return crystal_structure(lattice.get("matrix"), species, coords, cartesian)
+
+
+def _species(value: Any) -> dict[str, float]:
+    """Sum the occupancies per element; oxidation states are assignments, not part of the structure."""
+    if not isinstance(value, list) or not value:
+        raise BadRecord("a site of the structure names no species")
+    occupancies: dict[str, float] = {}
+    for species in value:
+        element = species.get("element") if isinstance(species, Mapping) else None
+        occupancy = finite_number(species.get("occu")) if isinstance(species, Mapping) else None
+        if not isinstance(element, str) or occupancy is None:
+            raise BadRecord(f"species {shortened(species)} has no element or occupancy")
+        occupancies[element] = occupancies.get(element, 0.0) + occupancy
+    return occupancies
+
+
+def _modulus(fields: Fields, name: str) -> float | None:
+    """Return the Voigt-Reuss-Hill average in GPa from `{"vrh": …}` or from a bare number."""
+    value = fields.values.get(name)
+    if not isinstance(value, Mapping):
+        return fields.number(name)
+    moduli = Fields({name: value.get("vrh")})
+    number = moduli.number(name)
+    fields.notes.extend(moduli.notes)
+    return number
+
+
+def _electron_dos(value: Any) -> Spectrum:
+    """Return the total DOS, all spin channels added, on E − E_F (eV)."""
+    what = "electron DOS"
+    if not isinstance(value, Mapping):
+        raise BadRecord(f"the {what} is no JSON object")
+    fermi_energy = finite_number(value.get("efermi"))
+    if fermi_energy is None:
+        raise BadRecord(f"the {what} has no Fermi energy")
+    channels = value.get("densities")
+    if not isinstance(channels, Mapping) or not channels:
+        raise BadRecord(f"the {what} has no densities")
+    energies = array_of(value.get("energies"), f"the axis of the {what}", (None,))
+    spins = [array_of(channel, f"the {what}", (len(energies),)) for channel in channels.values()]
+    return spectrum_of(energies - fermi_energy, np.sum(spins, axis=0), what)
+
+
+def _phonon_dos(value: Any) -> Spectrum:
+    """Return the phonon DOS on cm⁻¹; imaginary modes stay at negative wavenumbers, as the source has them."""
+    what = "phonon DOS"
+    if not isinstance(value, Mapping):
+        raise BadRecord(f"the {what} is no JSON object")
+    frequencies = array_of(value.get("frequencies"), f"the axis of the {what}", (None,))
+    densities = array_of(value.get("densities"), f"the {what}", (len(frequencies),))
+    return spectrum_of(frequencies * CM_PER_THZ, densities / CM_PER_THZ, what)

@@ -1,0 +1,128 @@
+"""Files that come out the same to the byte wherever and whenever they are written.
+
+Parquet goes through one writer with a fixed row-group size and compression level; JSON has sorted keys and six
+significant digits; CSV likewise. Every file is written under a temporary name, flushed to disk and renamed, so that a
+killed stage never leaves half a file under its final name.
+"""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROW_GROUP_SIZE = 1024
+SIGNIFICANT_DIGITS = 6
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary neighbour of `path` for binary writing and rename it to `path` on success.
+
+    The data reach the disk before the rename. On any failure the temporary file is removed and `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
+    """Write columns as parquet with exactly the given schema.
+
+    Args:
+        path: the file to write.
+        columns: one sequence, numpy array or arrow array per field of `schema`; the order does not matter.
+        schema: names, types, nullability and field metadata (units) of the table.
+
+    Raises:
+        ValueError: columns and schema name different fields.
+    """
+    if set(columns) != set(schema.names):
+        raise ValueError(f"columns {sorted(columns)} do not match the schema {sorted(schema.names)}")
+    arrays = [_as_array(columns[field.name], field.type) for field in schema]
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    with atomic_file(path) as file:
+        pq.write_table(
+            table,
+            file,
+            row_group_size=ROW_GROUP_SIZE,
+            compression="zstd",
+            compression_level=6,
+            use_dictionary=False,
+            write_statistics=True,
+        )
+
+
+def _as_array(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values.cast(type_)
+    return pa.array(values, type=type_)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a parquet table, or only the named columns of it."""
+    return pq.read_table(path, columns=None if columns is None else list(columns))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with sorted keys, two spaces of indentation and floats of six significant digits.
+
+    Raises:
+        ValueError: the value holds a NaN or an infinity; say `None` where a number is unknown.
+    """
+    text = json.dumps(_rounded(value), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_file(path) as file:
+        file.write((text + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a comma-separated table with a header line, floats of six significant digits, `None` as an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(["" if cell is None else _rounded(cell) for cell in row])
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a comma-separated table as one dictionary of strings per row."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _rounded(value: Any) -> Any:
+    """Copy a JSON-like value with plain Python numbers, floats cut to six significant digits."""
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_rounded(item) for item in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return float(f"{number:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(number) else number
+    return value

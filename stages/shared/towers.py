@@ -1,0 +1,107 @@
+"""The pretrained pair of towers: written by `pretrain`, read by `fusion` and `zero_shot`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.contrastive import ContrastiveModel
+from models.text.tokens import tokenize
+from stages.shared.encoders import build_graph_encoder, build_text_encoder
+from stages.shared.graphs import CrystalGraph, collate
+from stages.shared.params import EncoderParams, PretrainParams, TextEncoderParams
+from stages.shared.weights import load_weights, save_weights
+
+_EMBEDDING_BATCH = 64  # crystals or texts embedded at a time; bounds memory, changes nothing else
+
+
+@dataclass(frozen=True)
+class ContrastiveTowers:
+    """A contrastive model with what is needed to feed it.
+
+    Attributes:
+        model: the two towers and their projection heads, in evaluation mode.
+        max_words: words the text tower reads of a text.
+        max_bytes: bytes of a word.
+    """
+
+    model: ContrastiveModel
+    max_words: int
+    max_bytes: int
+
+
+def build_contrastive_model(
+    encoder: EncoderParams, text_encoder: TextEncoderParams, pretrain: PretrainParams, cutoff: float
+) -> ContrastiveModel:
+    """Return the untrained pair of towers that params.yaml describes; `cutoff` is the graphs', in Å."""
+    return ContrastiveModel(
+        build_graph_encoder(encoder, cutoff),
+        build_text_encoder(text_encoder),
+        embedding_dim=pretrain.embedding_dim,
+        initial_temperature=pretrain.temperature,
+        text_weight=pretrain.text_weight,
+    )
+
+
+def save_contrastive_model(
+    folder: Path,
+    model: ContrastiveModel,
+    encoder: EncoderParams,
+    text_encoder: TextEncoderParams,
+    pretrain: PretrainParams,
+    cutoff: float,
+) -> None:
+    """Write weights and the parameters that build the model again."""
+    config = {
+        "encoder": encoder.model_dump(),
+        "text_encoder": text_encoder.model_dump(),
+        "pretrain": pretrain.model_dump(),
+        "cutoff": cutoff,
+    }
+    save_weights(folder, model.state_dict(), config)
+
+
+def load_contrastive_model(folder: Path) -> ContrastiveTowers:
+    """Read the pair of towers of a pretraining run.
+
+    Raises:
+        StageError: the folder holds no readable weights.
+    """
+    state, config = load_weights(folder)
+    text_encoder = TextEncoderParams.model_validate(config["text_encoder"])
+    model = build_contrastive_model(
+        EncoderParams.model_validate(config["encoder"]),
+        text_encoder,
+        PretrainParams.model_validate(config["pretrain"]),
+        config["cutoff"],
+    )
+    model.load_state_dict(state)
+    return ContrastiveTowers(model.eval(), text_encoder.max_words, text_encoder.max_bytes)
+
+
+@torch.no_grad()
+def embed_crystals(towers: ContrastiveTowers, graphs: Sequence[CrystalGraph]) -> np.ndarray:
+    """Return unit vectors (n_crystals, embedding_dim), float32."""
+    batches = [
+        towers.model.embed_crystals(collate(graphs[start : start + _EMBEDDING_BATCH]))
+        for start in range(0, len(graphs), _EMBEDDING_BATCH)
+    ]
+    return _rows(batches, towers)
+
+
+@torch.no_grad()
+def embed_texts(towers: ContrastiveTowers, texts: Sequence[str]) -> np.ndarray:
+    """Return unit vectors (n_texts, embedding_dim), float32."""
+    batches = [
+        towers.model.embed_texts(tokenize(texts[start : start + _EMBEDDING_BATCH], towers.max_words, towers.max_bytes))
+        for start in range(0, len(texts), _EMBEDDING_BATCH)
+    ]
+    return _rows(batches, towers)
+
+
+def _rows(batches: list[torch.Tensor], towers: ContrastiveTowers) -> np.ndarray:
+    if not batches:
+        return np.zeros((0, towers.model.graph_head.shortcut.out_features), dtype=np.float32)
+    return torch.cat(batches).numpy()

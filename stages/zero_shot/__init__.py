@@ -1,0 +1,1 @@
+"""What the pretrained towers know without further training: retrieval and multiple choice."""
