@@ -1,0 +1,115 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+
+from stages.build_graphs.__main__ import main
+from stages.build_graphs.graphs import CrystalEntry, GraphRejection, atomic_numbers, graph_row
+from stages.shared.graphs import collate, read_graphs
+from stages.shared.schemas import CRYSTALS_SCHEMA, SPLITS
+from stages.shared.structures import structure_from_cif, structure_to_cif
+from stages.shared.tables import read_csv, write_table
+from tests.stages.raw_records import ROOT
+
+CRYSTALS = {
+    "a": Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3]),
+    "b": Structure(Lattice.from_parameters(4.1, 5.2, 6.3, 71, 82, 113), ["C", "O"], [[0.1, 0.2, 0.3], [0.6, 0.5, 0.9]]),
+    "c": Structure(Lattice.cubic(20), ["Xe"], [[0, 0, 0]]),
+    "d": Structure(Lattice.cubic(2.9), ["Fe"], [[0, 0, 0]]),
+}
+SPLIT_OF = {"a": "train", "b": "train", "c": "train", "d": "val"}
+
+
+def _write_crystals(folder: Path, cifs: dict[str, str]) -> None:
+    columns: dict[str, list[Any]] = {name: [None] * len(cifs) for name in CRYSTALS_SCHEMA.names}
+    columns |= {"material_id": list(cifs), "source_id": list(cifs), "cif": list(cifs.values())}
+    columns |= {"source": ["test"] * len(cifs), "split": [SPLIT_OF.get(name, "train") for name in cifs]}
+    write_table(folder / "data" / "crystals.parquet", columns, CRYSTALS_SCHEMA)
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    _write_crystals(tmp_path, {name: structure_to_cif(crystal) for name, crystal in CRYSTALS.items()})
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    main()
+    return tmp_path / "data" / "graphs"
+
+
+def test_each_crystal_is_in_the_table_of_its_split_in_order(built: Path) -> None:
+    found = {split: [graph.material_id for graph in read_graphs(built / f"{split}.parquet")] for split in SPLITS}
+    assert found == {"train": ["a", "b", "c"], "val": ["d"], "test": []}
+
+
+def test_a_graph_reads_back_with_the_lattice_sites_and_elements_of_its_crystal(built: Path) -> None:
+    for graph in read_graphs(built / "train.parquet"):
+        expected = structure_from_cif(structure_to_cif(CRYSTALS[graph.material_id]))
+        np.testing.assert_array_equal(graph.lattice, expected.lattice.matrix)
+        np.testing.assert_array_equal(graph.frac_coords, expected.frac_coords)
+        assert graph.atomic_numbers.tolist() == list(expected.atomic_numbers)
+
+
+def test_the_edge_vectors_of_a_batch_have_the_distances_pymatgen_finds(built: Path) -> None:
+    graphs = read_graphs(built / "train.parquet")
+    batch = collate(graphs)
+    lengths = batch.edge_vector().norm(dim=1).numpy()
+    crystal_of_edge = batch.batch[batch.edge_source].numpy()
+    for place, graph in enumerate(graphs):
+        structure = structure_from_cif(structure_to_cif(CRYSTALS[graph.material_id]))
+        images = graph.edge_image.tolist()
+        edges = zip(graph.edge_source.tolist(), graph.edge_target.tolist(), images, strict=True)
+        expected = [structure[i].distance(structure[j], jimage=image) for i, j, image in edges]
+        np.testing.assert_allclose(lengths[crystal_of_edge == place], expected, atol=1e-5)
+
+
+def test_a_batch_equals_its_crystals_put_one_after_the_other(built: Path) -> None:
+    graphs = read_graphs(built / "train.parquet")
+    batch, parts = collate(graphs), [collate([graph]) for graph in graphs]
+    assert batch.n_crystals == len(graphs)
+    assert batch.batch.tolist() == [place for place, part in enumerate(parts) for _ in part.atomic_numbers]
+    for name in ("atomic_numbers", "frac_coords", "lattice", "edge_image"):
+        assert torch.equal(getattr(batch, name), torch.cat([getattr(part, name) for part in parts]))
+    offset = 0
+    targets = []
+    for part in parts:
+        targets.append(part.edge_target + offset)
+        offset += len(part.atomic_numbers)
+    assert torch.equal(batch.edge_target, torch.cat(targets))
+    assert batch.frac_coords.dtype == batch.lattice.dtype == torch.float32
+    assert batch.atomic_numbers.dtype == batch.edge_source.dtype == batch.batch.dtype == torch.int64
+
+
+def test_crystals_without_a_graph_are_listed_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sheared = Lattice([[3, 0, 0], [3 * 200, 3, 0], [0, 0, 3]])  # a cube, its nearest neighbours 200 cells away
+    skewed = structure_to_cif(Structure(sheared, ["H"], [[0, 0, 0]]))
+    _write_crystals(tmp_path, {"broken": "data_x\n_cell_length_a 3\n", "skewed": skewed})
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    main()
+    assert read_graphs(tmp_path / "data/graphs/train.parquet") == []
+    reasons = {row["source_id"]: row["reason"] for row in read_csv(tmp_path / "data/graphs_rejected.csv")}
+    assert "CIF cannot be read" in reasons["broken"]
+    assert "cells away" in reasons["skewed"]
+
+
+@pytest.mark.parametrize("cif", ["", "no cif", "data_x\n", "\x00"])
+def test_no_text_makes_a_crash(cif: str) -> None:
+    assert isinstance(graph_row(CrystalEntry("x", cif), 6.0, 12), GraphRejection)
+
+
+def test_a_disordered_site_counts_as_its_most_abundant_element_and_deuterium_as_hydrogen() -> None:
+    species = [{"Fe": 0.4, "Ni": 0.6}, {"Ni": 0.5, "Fe": 0.5}, {"D": 1.0}, {"O": 0.3}]
+    coords = [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
+    assert atomic_numbers(Structure(Lattice.cubic(6), species, coords)).tolist() == [28, 26, 1, 8]
+
+
+def test_workers_and_chunks_change_no_byte(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path.name: path.read_bytes() for path in built.iterdir()}
+    params = Path("params.yaml")
+    params.write_text(params.read_text(encoding="utf-8").replace("chunk_size: 64", "chunk_size: 1"), encoding="utf-8")
+    monkeypatch.setenv("XTALK_WORKERS", "2")
+    main()
+    assert {path.name: path.read_bytes() for path in built.iterdir()} == before

@@ -1,0 +1,33 @@
+"""The whole sample, read once for all tests of the stage."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.generate_cif.collect import collect_crystals
+from stages.generate_cif.ledger import Ledger
+from stages.shared.params import GenerateCifParams, load_params
+from tests.stages.raw_records import ROOT, SAMPLE
+
+
+@pytest.fixture(scope="session")
+def params() -> GenerateCifParams:
+    return load_params("generate_cif", path=ROOT / "params.yaml").generate_cif
+
+
+@pytest.fixture(scope="session")
+def sample_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    raw = tmp_path_factory.mktemp("raw")
+    for source, pattern in (("materials_project", "mat*"), ("jarvis", "jarvis*"), ("narratives", "narr*")):
+        (raw / source).mkdir()
+        for path in SAMPLE.glob(pattern):
+            shutil.copy(path, raw / source)
+    return raw
+
+
+@pytest.fixture(scope="session")
+def sample(sample_raw: Path, params: GenerateCifParams) -> tuple[dict[str, dict[str, Any]], Ledger]:
+    crystals, ledger = collect_crystals(sample_raw, params)
+    return {crystal.source_id: dict(crystal.columns) for crystal in crystals}, ledger

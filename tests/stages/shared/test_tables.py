@@ -1,0 +1,88 @@
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.shared.tables import atomic_file, read_csv, read_json, read_table, write_csv, write_json, write_table
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = pa.schema([("material_id", pa.string()), pa.field("x", pa.list_(pa.float32()), metadata={b"unit": b"eV"})])
+
+WRITE = """
+import sys, pyarrow as pa
+from pathlib import Path
+from stages.shared.tables import write_table
+schema = pa.schema([("id", pa.string()), ("x", pa.list_(pa.float64()))])
+ids = sorted({f"m{i}" for i in range(3000)})
+write_table(Path(sys.argv[1]), {"x": [[0.1 * i] for i in range(3000)], "id": ids}, schema)
+"""
+
+
+def test_parquet_has_the_same_bytes_in_another_process_with_other_settings(tmp_path: Path) -> None:
+    digests = set()
+    for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo")):
+        file = tmp_path / f"{seed}.parquet"
+        env = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": "C"}
+        subprocess.run([sys.executable, "-c", WRITE, str(file)], check=True, cwd=ROOT, env=env)
+        digests.add(hashlib.sha256(file.read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+def test_parquet_keeps_values_nulls_and_units(tmp_path: Path) -> None:
+    columns = {"x": [np.array([1.5, 2.5]), None, []], "material_id": ["a", "b", "c"]}
+    write_table(tmp_path / "t.parquet", columns, SCHEMA)
+    table = read_table(tmp_path / "t.parquet")
+    assert table.to_pydict() == {"material_id": ["a", "b", "c"], "x": [[1.5, 2.5], None, []]}
+    assert table.schema.field("x").metadata[b"unit"] == b"eV"
+
+
+def test_columns_that_do_not_fit_the_schema_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="do not match the schema"):
+        write_table(tmp_path / "t.parquet", {"material_id": []}, SCHEMA)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def interrupted() -> None:
+        with atomic_file(path) as file:
+            file.write(b"new and incomplete")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        interrupted()
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+@given(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)))
+def test_json_keeps_six_digits_and_sorts_its_keys(
+    tmp_path_factory: pytest.TempPathFactory, value: dict[str, float]
+) -> None:
+    path = tmp_path_factory.mktemp("j") / "v.json"
+    write_json(path, value)
+    read = read_json(path)
+    assert list(read) == sorted(value)
+    for key, number in value.items():
+        assert read[key] == pytest.approx(number, rel=5.1e-6, abs=1e-300)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan")])
+def test_json_refuses_what_is_not_a_number(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "v.json", {"a": [value]})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_round_trip_with_commas_quotes_and_unknown_values(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", ["id", "reason"], [['a"b', "x, y\nz"], ["c", None]])
+    assert read_csv(tmp_path / "t.csv") == [{"id": 'a"b', "reason": "x, y\nz"}, {"id": "c", "reason": ""}]
