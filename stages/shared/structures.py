@@ -22,10 +22,15 @@ def structure_from_cif(cif: str) -> Structure:
 
     pymatgen's snapping of coordinates near 1/3 and 2/3 is switched off: it moves atoms by up to 1e-4 of a cell edge.
 
+    pymatgen groups the sites by species.
+
     Raises:
         ValueError: the text holds no readable structure.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Issues encountered while parsing CIF")
-        parser = CifParser.from_str(cif, frac_tolerance=0.0)
-        return parser.parse_structures(primitive=False)[0]
+        try:
+            parser = CifParser.from_str(cif, frac_tolerance=0.0)
+            return parser.parse_structures(primitive=False)[0]
+        except ZeroDivisionError:
+            raise ValueError("the cell of the CIF has no volume") from None
