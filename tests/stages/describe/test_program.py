@@ -17,7 +17,7 @@ from stages.shared.tables import read_csv, read_table, write_table
 from tests.stages.raw_records import ROOT
 
 COPPER = structure_to_cif(Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]]))
-CAESIUM_CHLORIDE = structure_to_cif(Structure(Lattice.cubic(4.1), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
+CAESIUM_CHLORIDE = structure_to_cif(Structure(Lattice.cubic(4.1), ["Cs", "Cl"], [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]]))
 ALLOY = structure_to_cif(Structure(Lattice.cubic(3.7), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]))
 
 

@@ -8,7 +8,7 @@ from stages.describe.prototypes import PrototypeMatcher, anonymous_signature, re
 
 pytestmark = [
     pytest.mark.filterwarnings(f"ignore:{message}")
-    for message in ("No oxidation states specified", "CrystalNN: cannot locate an appropriate radius")
+    for message in ("No oxidation states specified", "CrystalNN. cannot locate an appropriate radius")
 ]
 
 CRYSTALS = {

@@ -18,7 +18,7 @@ from stages.describe.robocrystallographer import (
 from stages.shared.structures import structure_from_cif, structure_to_cif
 from tests.stages.raw_records import SAMPLE
 
-ROCKSALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+ROCKSALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
 TWO_MOLECULES = Structure(
     Lattice.orthorhombic(6.0, 7.0, 8.0),
     ["O", "H", "H", "H", "Cl"],
