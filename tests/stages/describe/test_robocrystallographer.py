@@ -37,9 +37,9 @@ def ours() -> Robocrystallographer:
 
 @pytest.fixture(scope="module")
 def documents() -> list[dict]:
-    """Every twentieth Materials Project document of the sample; the package made their descriptions."""
+    """Every thirtieth Materials Project document of the sample; the package made their descriptions."""
     with gzip.open(SAMPLE / "materials_project.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in itertools.islice(lines, 0, None, 20)]
+        return [json.loads(line) for line in itertools.islice(lines, 0, None, 30)]
 
 
 def text_of_the_package(structure: Structure) -> str:
@@ -72,7 +72,7 @@ def test_a_cif_gives_the_description_the_sample_came_with(ours: Robocrystallogra
 
 def test_the_text_does_not_depend_on_the_crystals_before(ours: Robocrystallographer, documents: list[dict]) -> None:
     twin = ROCKSALT.copy().apply_strain(1e-6)  # equal within pymatgen's tolerance
-    crystals = [ROCKSALT, twin, LAYERS, *(Structure.from_dict(document["structure"]) for document in documents[:3])]
+    crystals = [ROCKSALT, twin, LAYERS, *(Structure.from_dict(document["structure"]) for document in documents[:2])]
     forward = [ours.describe(crystal) for crystal in crystals]
     backward = [ours.describe(crystal) for crystal in reversed(crystals)]
     assert forward == backward[::-1]
