@@ -28,7 +28,7 @@ def main() -> None:
         model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, cutoff)
         state = TrainingState()
         if len(pairs) > 1:
-            task = PretrainTask(pairs, held_out, params.pretrain, params.text_encoder)
+            task = PretrainTask(pairs, held_out, params.text_encoder)
             state = train(model, task, params.pretrain, scratch, "pretrain")
             say(f"pretrain: {len(pairs)} pairs, best epoch {state.best_epoch}")
         else:

@@ -11,7 +11,7 @@ from models.graph.batch import CrystalBatch
 from models.text.tokens import TextTokens, encode_text, stack
 from stages.pretrain.pairs import CrystalText, same_meaning
 from stages.shared.graphs import collate
-from stages.shared.params import PretrainParams, TextEncoderParams
+from stages.shared.params import TextEncoderParams
 from stages.shared.sentences import split_sentences
 
 _N_VIEWS = 2
@@ -37,15 +37,11 @@ class PretrainTask:
     Args:
         train: pairs to learn from.
         val: pairs to select the best epoch on; may be empty.
-        params: the `pretrain` section.
         text_params: the `text_encoder` section.
     """
 
-    def __init__(
-        self, train: list[CrystalText], val: list[CrystalText], params: PretrainParams, text_params: TextEncoderParams
-    ) -> None:
+    def __init__(self, train: list[CrystalText], val: list[CrystalText], text_params: TextEncoderParams) -> None:
         self._train = train
-        self._sentence_keep = params.sentence_keep
         self._max_words = text_params.max_words
         self._sentences = [
             [
@@ -92,13 +88,16 @@ class PretrainTask:
         }
 
     def _draw_view(self, row: int, random: np.random.RandomState) -> np.ndarray:
-        """Draw one text of a crystal, keep each sentence with the given probability (at least one), shuffle them."""
+        """Draw one text of a crystal and some of its sentences in random order, from a single one to all.
+
+        Every number of sentences is equally likely: short views teach single statements, as questions put them, and
+        long ones whole texts, as a search puts them.
+        """
         texts = self._sentences[row]
         sentences = texts[random.randint(len(texts))]
-        kept = np.flatnonzero(random.random_sample(len(sentences)) < self._sentence_keep)
-        if len(kept) == 0:
-            kept = np.array([random.randint(len(sentences))])
-        return np.concatenate([sentences[i] for i in random.permutation(kept)])[: self._max_words]
+        n_kept = 1 + random.randint(len(sentences))
+        chosen = random.permutation(len(sentences))[:n_kept]
+        return np.concatenate([sentences[i] for i in chosen])[: self._max_words]
 
 
 def _validation_batch(pairs: list[CrystalText], params: TextEncoderParams) -> PairBatch:

@@ -117,7 +117,6 @@ class PretrainParams(TrainingParams):
     embedding_dim: Positive
     temperature: Annotated[float, Field(ge=0.01, le=1.0)]
     text_weight: NonNegativeFloat
-    sentence_keep: Annotated[float, Field(gt=0, le=1)]
 
 
 class TargetParams(_Section):
