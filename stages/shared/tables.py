@@ -19,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stages.shared.errors import StageError
+
 ROW_GROUP_SIZE = 1024
 SIGNIFICANT_DIGITS = 6
 
@@ -75,8 +77,12 @@ def _as_array(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a parquet table, or only the named columns of it."""
-    return pq.read_table(path, columns=None if columns is None else list(columns))
+    """Read a parquet table, or only the named columns of it.
+
+    Raises:
+        StageError: the file does not exist.
+    """
+    return pq.read_table(_existing(path), columns=None if columns is None else list(columns))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -91,8 +97,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        StageError: the file does not exist.
+    """
+    return json.loads(_existing(path).read_text(encoding="utf-8"))
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -107,9 +117,19 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read a comma-separated table as one dictionary of strings per row."""
-    with path.open(encoding="utf-8", newline="") as file:
+    """Read a comma-separated table as one dictionary of strings per row.
+
+    Raises:
+        StageError: the file does not exist.
+    """
+    with _existing(path).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise StageError(f"{path} does not exist; run `dvc repro`, which makes it first")
+    return path
 
 
 def _rounded(value: Any) -> Any:

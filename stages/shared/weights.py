@@ -36,9 +36,10 @@ def load_weights(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]
         StageError: a file is missing or is not what it should be.
     """
     path = folder / "weights.safetensors"
+    config = read_json(folder / "config.json")
     try:
-        return load(path.read_bytes()), read_json(folder / "config.json")
-    except FileNotFoundError as error:
-        raise StageError(f"no weights at {error.filename}; run `dvc repro` to make them") from None
+        return load(path.read_bytes()), config
+    except FileNotFoundError:
+        raise StageError(f"{path} does not exist; run `dvc repro`, which makes it first") from None
     except (SafetensorError, ValueError) as error:
         raise StageError(f"{path} holds no readable weights ({error}); delete it and run `dvc repro`") from None

@@ -84,10 +84,16 @@ def write_narratives(folder: Path, keep: Callable[[str], bool]) -> None:
     pq.write_table(table.filter(mask), folder / "narratives_mp_3d_2020.parquet")
 
 
-def run_pipeline(root: Path, raw: Path) -> dict[str, str]:
-    """Run every stage with small settings in `root` on the raw records in `raw`; return the digest of every output."""
+def run_pipeline(root: Path, raw: Path, **changes: str) -> dict[str, str]:
+    """Run every stage with small settings in `root` on the raw records in `raw`; return the digest of every output.
+
+    Args:
+        root: a folder to make and work in.
+        raw: the sample directory.
+        changes: further parameters by their last name, each unique in params.yaml.
+    """
     params = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("data/sample  ", f"{raw}  ")
-    for knob, value in SMALL.items():
+    for knob, value in (SMALL | changes).items():
         params = re.sub(rf"(\n +{knob}): \S+", rf"\1: {value}", params)
     root.mkdir()
     (root / "params.yaml").write_text(params, encoding="utf-8")

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ def test_sixty_crystals_of_three_sources_give_the_same_bytes_twice(tmp_path: Pat
         assert (tmp_path / "first" / path).exists(), path
 
 
+def test_the_other_choices_of_fusion_run_too(tmp_path: Path) -> None:
+    documents = sample_documents()[:30]
+    write_documents(tmp_path / "raw", documents)
+    write_narratives(tmp_path / "raw", {document["formula_pretty"] for document in documents}.__contains__)
+    run_pipeline(tmp_path / "run", tmp_path / "raw", text="narrative", mixing="concat", pretrained="false", loss="mse")
+    assert metrics_of(tmp_path / "run")["fusion/band_gap.json"]["test"]["fused_mae"] > 0
+
+
 def incomplete(documents: list[Document], **replaced: Any) -> list[Document]:
     return [document | replaced for document in documents]
 
@@ -91,7 +100,8 @@ def test_what_is_missing_leads_to_empty_results_and_a_report(
         write_documents(raw, documents)
     run_pipeline(tmp_path / "run", raw)
     assert len(metrics_of(tmp_path / "run")) == 7
-    assert "NaN" not in (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    page = re.sub(r'base64,[^"]*', "", (tmp_path / "run/report.html").read_text(encoding="utf-8"))
+    assert not re.search(r"\bnan\b", page, re.IGNORECASE)
     crystals = pq.read_table(tmp_path / "run/data/crystals.parquet")
     assert crystals.num_rows == len(documents)
 

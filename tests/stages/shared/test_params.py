@@ -63,7 +63,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_valid_one(tmp_path: Path) -
         ("scheme: formula", "scheme: formla", r"generate_cif\.split\.scheme is 'formla'.*'formula' or 'random'"),
         ("n_heads: 4", "n_heads: 5", r"text_encoder: dim 96 must be a multiple of n_heads 5"),
         ("text_dropout: 0.1", "text_dropout: 0.95", r"one of the two always stays"),
-        ("  epochs: 60\n", "", r"epochs is missing"),
+        ("  embedding_dim: 96 ", "  # ", r"pretrain\.embedding_dim is missing"),
         ("fetch:\n", "fetch: [\n", r"not valid YAML"),
     ],
 )

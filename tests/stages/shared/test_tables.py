@@ -2,6 +2,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.shared.errors import StageError
 from stages.shared.tables import atomic_file, read_csv, read_json, read_table, write_csv, write_json, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -81,6 +83,12 @@ def test_json_refuses_what_is_not_a_number(tmp_path: Path, value: float) -> None
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "v.json", {"a": [value]})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [read_table, read_json, read_csv])
+def test_a_file_that_is_not_there_yet_is_one_sentence(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    with pytest.raises(StageError, match="does not exist; run `dvc repro`"):
+        read(tmp_path / "file")
 
 
 def test_csv_round_trip_with_commas_quotes_and_unknown_values(tmp_path: Path) -> None:
