@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.spectra import normalise_by_maximum, resample, savitzky_golay
+from models.spectra import covered, normalise_by_maximum, resample, savitzky_golay
 from stages.shared.params import DosKindParams
 
 _FINE_POINTS_PER_BIN = 10
@@ -20,7 +20,8 @@ def spectrum_target(x: ArrayLike, y: ArrayLike, kind: DosKindParams) -> NDArray[
     The delivered spectrum is interpolated to ten points per bin, smoothed there with a Savitzky-Golay filter of
     `smoothing_width`, and read off at the bins, so that sources of different resolution come out alike and no peak is
     lost between two bins. What the filter makes negative is set to zero. Outside the delivered range the spectrum
-    counts as zero; an electron DOS that ends below the window's upper edge therefore has no states there.
+    counts as zero; an electron DOS that ends below the window's upper edge therefore has no states there. At its two
+    ends the filter sees the last value go on, so that a range cut off where there are states is not bent down.
 
     Args:
         x: increasing frequencies (cm⁻¹) or energies (eV).
@@ -32,7 +33,9 @@ def spectrum_target(x: ArrayLike, y: ArrayLike, kind: DosKindParams) -> NDArray[
     n_points = (kind.bins - 1) * _FINE_POINTS_PER_BIN + 1
     # half a window more on each side, so that the filter sees both sides of the outermost bins
     fine = kind.minimum + spacing * np.arange(-half_window, n_points + half_window)
-    smooth = savitzky_golay(resample(x, y, fine), 2 * half_window + 1, kind.smoothing_order)
+    extended = resample(x, y, fine.clip(np.min(x), np.max(x)))
+    smooth = savitzky_golay(extended, 2 * half_window + 1, kind.smoothing_order)
     at_bins = smooth[half_window:][:n_points:_FINE_POINTS_PER_BIN]
+    at_bins = np.where(covered(x, energy_grid(kind)), at_bins, 0.0)
     spectrum, maximum = normalise_by_maximum(at_bins.clip(min=0.0))
     return spectrum if maximum > 0 else None

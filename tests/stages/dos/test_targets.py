@@ -45,6 +45,13 @@ def test_a_peak_between_two_bins_is_not_lost() -> None:
     assert set(np.flatnonzero(spectrum > 0.9)) == {15, 16}
 
 
+def test_a_range_cut_off_where_there_are_states_keeps_its_height_up_to_the_cut_and_is_zero_beyond() -> None:
+    grid = energy_grid(KINDS["electron"])
+    x = np.linspace(-5, 3, 300)  # delivered from the window's lower edge up to 3 eV
+    spectrum = spectrum_target(x, np.ones_like(x), KINDS["electron"])
+    np.testing.assert_allclose(spectrum, np.where(grid <= 3, 1.0, 0.0), atol=1e-9)
+
+
 def test_spectra_are_never_negative_and_empty_windows_are_told() -> None:
     x = np.arange(0, 1001, 5.0)
     spectrum = spectrum_target(x, np.where(np.abs(x - 500) < 12, 1.0, 0.0), KINDS["phonon"])

@@ -1,0 +1,54 @@
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.shared.tables import read_json
+from tests.pipeline.imports import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+METRICS = {
+    "Formation energy, MAE, eV/atom": ("fusion/formation_energy_per_atom", "fused_mae", "mae"),
+    "Band gap, MAE, eV": ("fusion/band_gap", "fused_mae", "mae"),
+    "Phonon DOS, R²": ("dos/phonon", "predicted_r2", "r2"),
+    "Phonon DOS, MAE": ("dos/phonon", "predicted_mae", "mae"),
+    "Electron DOS, R²": ("dos/electron", "predicted_r2", "r2"),
+    "Electron DOS, MAE": ("dos/electron", "predicted_mae", "mae"),
+}
+
+
+def table_row(label: str) -> list[str]:
+    (line,) = [line for line in README.splitlines() if line.startswith(f"| {label} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+@pytest.mark.parametrize("label", METRICS)
+def test_the_table_of_results_says_what_the_committed_metrics_say(label: str) -> None:
+    file, model, score = METRICS[label]
+    test = read_json(ROOT / f"metrics/{file}.json")["test"]
+    expected = (test[model], test[f"mean_baseline_{score}"], test[f"composition_forest_{score}"])
+    assert table_row(label) == [f"{value:.3f}".replace("-", "−") for value in expected]
+
+
+@pytest.mark.parametrize("direction", ["text_to_crystal", "crystal_to_text"])
+def test_the_retrieval_rows_say_what_the_committed_metrics_say(direction: str) -> None:
+    scores = read_json(ROOT / "metrics/zero_shot.json")["main"][direction]
+    label = direction.replace("_", " ").capitalize() + f", top-1 of {scores['n']}"
+    assert table_row(label) == [f"{100 * scores['top_1']:.0f} %", f"{100 * scores['top_1_chance']:.1f} %", "–"]
+
+
+def test_every_file_and_every_parameter_named_in_the_readme_exists() -> None:
+    for path in re.findall(r"\]\(([^)h][^)]*)\)", README):
+        assert (ROOT / path).exists(), path
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for key in re.findall(r"-S ([a-z_.]+)=", README):
+        place = params
+        for name in key.split("."):
+            place = place[name]
+
+
+def test_the_two_commands_of_the_readme_are_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert f"\n{target}: " in makefile
