@@ -7,18 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.crystal_systems import CRYSTAL_SYSTEMS
 from models.graph.batch import CrystalBatch, GraphEncoder
 from models.layers import TransformerBlock, to_dense
-
-CRYSTAL_SYSTEMS = (
-    "cubic",
-    "hexagonal",
-    "tetragonal",
-    "trigonal",
-    "orthorhombic",
-    "monoclinic",
-    "triclinic",
-)
 
 
 @dataclass(frozen=True)

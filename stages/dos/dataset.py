@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.dos_transformer import CRYSTAL_SYSTEMS
+from models.crystal_systems import CRYSTAL_SYSTEMS
 from stages.dos.targets import spectrum_target
 from stages.shared.graphs import CrystalGraph, read_graphs
 from stages.shared.params import DosKindParams

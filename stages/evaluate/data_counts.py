@@ -4,7 +4,8 @@ from collections import Counter
 
 import pyarrow as pa
 
-from stages.shared.schemas import CRYSTAL_SYSTEMS, SCALAR_PROPERTIES, SPLITS
+from models.crystal_systems import CRYSTAL_SYSTEMS
+from stages.shared.schemas import SCALAR_PROPERTIES, SPLITS
 
 SPECTRA = {"electron_dos": "edos_density", "phonon_dos": "phdos_density"}
 TEXTS = ("description", "narrative")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.shared.schemas import CRYSTAL_SYSTEMS
+from models.crystal_systems import CRYSTAL_SYSTEMS
 
 N_WORST = 10
 

@@ -7,16 +7,6 @@ import pyarrow as pa
 
 SPLITS = ("train", "val", "test")
 
-CRYSTAL_SYSTEMS = (
-    "cubic",
-    "hexagonal",
-    "tetragonal",
-    "trigonal",
-    "orthorhombic",
-    "monoclinic",
-    "triclinic",
-)
-
 
 def _field(name: str, type_: pa.DataType, unit: str | None = None) -> pa.Field:
     return pa.field(name, type_, metadata=None if unit is None else {b"unit": unit.encode()})

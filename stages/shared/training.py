@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.shared.checkpoint import TrainingState, part, read_checkpoint, restore_optimizer, write_checkpoint
+from stages.shared.errors import StageError
 from stages.shared.params import TrainingParams
 from stages.shared.progress import progress, say
 from stages.shared.runtime import launch_fabric
@@ -50,6 +51,9 @@ def train(model: nn.Module, task: Task, params: TrainingParams, scratch: Path, l
 
     Returns:
         The history and the best epoch. Without a validation split the last epoch is the best.
+
+    Raises:
+        StageError: training diverged.
     """
     fabric = launch_fabric()
     optimizer = torch.optim.AdamW(_decay_groups(model, params.weight_decay))
@@ -116,7 +120,11 @@ def write_history(path: Path, state: TrainingState) -> None:
 def _one_epoch(
     fabric: Any, step: nn.Module, optimizer: torch.optim.Optimizer, task: Task, params: TrainingParams, epoch: int
 ) -> float:
-    """Return the mean training loss of one pass over the training split."""
+    """Return the mean training loss of one pass over the training split.
+
+    Raises:
+        StageError: the loss or its gradient is no longer a finite number.
+    """
     step.train()
     random = np.random.RandomState(seed_of(params.seed, epoch, "batches"))
     order = list(batches(task.n_train, params.batch_size, random))
@@ -127,7 +135,9 @@ def _one_epoch(
         loss = step(task.batch(rows, random).to(fabric.device))
         optimizer.zero_grad()
         fabric.backward(loss)
-        fabric.clip_gradients(step, optimizer, max_norm=params.gradient_clip, error_if_nonfinite=True)
+        norm = fabric.clip_gradients(step, optimizer, max_norm=params.gradient_clip, error_if_nonfinite=False)
+        if not torch.isfinite(norm):
+            raise StageError(f"training diverged in epoch {epoch + 1}; lower learning_rate, now {params.learning_rate}")
         optimizer.step()
         total += loss.item() * len(rows)
     return total / task.n_train

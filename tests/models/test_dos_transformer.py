@@ -6,7 +6,8 @@ import torch
 from sklearn.metrics import root_mean_squared_error
 from torch import Tensor
 
-from models.dos_transformer import CRYSTAL_SYSTEMS, DosPrediction, DosTransformer, EnergyTokens, dos_loss
+from models.crystal_systems import CRYSTAL_SYSTEMS
+from models.dos_transformer import DosPrediction, DosTransformer, EnergyTokens, dos_loss
 from models.graph.painn import PaiNN
 from tests.models.crystals import CUTOFF, crystal, isolated_atom, three_crystals, triclinic
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Composition, Element
 
+from models.crystal_systems import CRYSTAL_SYSTEMS
 from stages.shared.schemas import (
-    CRYSTAL_SYSTEMS,
     CRYSTALS_SCHEMA,
     DOS_PREDICTIONS_SCHEMA,
     FUSION_PREDICTIONS_SCHEMA,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.shared.checkpoint import TrainingState, part, read_checkpoint, write_checkpoint
+from stages.shared.errors import StageError
 from stages.shared.params import TrainingParams
 from stages.shared.training import batches, learning_rate, train
 
@@ -72,6 +73,13 @@ def test_without_validation_the_last_epoch_is_kept_and_learning_happens(tmp_path
     state = train(model, LineTask(), PARAMS, tmp_path, "fit")
     assert state.best_epoch == PARAMS.epochs
     assert state.history[-1]["train_loss"] < 0.5 * state.history[0]["train_loss"]
+
+
+def test_training_that_diverges_is_one_sentence(tmp_path: Path) -> None:
+    task = LineTask()
+    task.y[3] = torch.inf
+    with pytest.raises(StageError, match=r"diverged in epoch 1; lower learning_rate, now 0\.4"):
+        train(fresh_model(), task, PARAMS, tmp_path, "fit")
 
 
 def test_learning_rate_rises_linearly_and_falls_to_zero() -> None:
