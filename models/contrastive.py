@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.graph.batch import CrystalBatch, GraphEncoder
-from models.text.tokens import TextEncoder, TextTokens
+from models.text.huggingface import Tokens
+from models.text.tokens import TextEncoder
 
 
 class InfoNCE(nn.Module):
@@ -125,7 +126,7 @@ class ContrastiveModel(nn.Module):
     def forward(
         self,
         crystals: CrystalBatch,
-        views: Sequence[TextTokens],
+        views: Sequence[Tokens],
         same: Tensor | None = None,
     ) -> Tensor:
         """Return the mean loss of the batch, a scalar.
@@ -152,6 +153,6 @@ class ContrastiveModel(nn.Module):
         """Return unit vectors (B, e)."""
         return F.normalize(self.graph_head(self.graph_encoder(crystals).pooled), dim=-1)
 
-    def embed_texts(self, tokens: TextTokens) -> Tensor:
+    def embed_texts(self, tokens: Tokens) -> Tensor:
         """Return unit vectors (B, e)."""
         return F.normalize(self.text_head(self.text_encoder(tokens).pooled), dim=-1)

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from models.graph.batch import CrystalBatch, GraphEncoder
 from models.layers import MLP, TransformerBlock, masked_mean, to_dense
-from models.text.tokens import TextEncoder, TextTokens
+from models.text.huggingface import Tokens
+from models.text.tokens import TextEncoder
 
 _ELEMENTWISE_LOSS: dict[str, Callable[..., Tensor]] = {
     "l1": F.l1_loss,
@@ -139,7 +140,7 @@ class FusionRegressor(nn.Module):
     def forward(
         self,
         crystals: CrystalBatch,
-        tokens: TextTokens,
+        tokens: Tokens,
         keep_structure: Tensor | None = None,
         keep_text: Tensor | None = None,
     ) -> FusionPrediction:
@@ -171,7 +172,7 @@ class FusionRegressor(nn.Module):
             keep = torch.ones(len(mask), dtype=torch.bool, device=mask.device)
         return *_replace_by_null(atoms, mask, keep, self.null_atom), keep
 
-    def _words(self, tokens: TextTokens, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _words(self, tokens: Tokens, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Words (B, L, d), their mask (B, L) and where there is any (B,)."""
         features = self.text_encoder(tokens)
         has_text = features.mask.any(dim=1)

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from models.layers import masked_mean
-from models.text.tokens import TextEncoder, TextFeatures
+from models.text.tokens import TextEncoder, TextFeatures, TextTokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-@dataclass(frozen=True)
+@dataclass
 class HuggingFaceTokens:
     """Texts as a Hugging Face tokenizer cuts them.
 
@@ -36,6 +36,10 @@ class HuggingFaceTokens:
             self.input_ids.to(device, non_blocking=non_blocking),
             self.attention_mask.to(device, non_blocking=non_blocking),
         )
+
+
+Tokens = TextTokens | HuggingFaceTokens
+"""What a text tower takes: each kind of tower its own kind of tokens."""
 
 
 class HuggingFaceEncoder(TextEncoder):

@@ -14,6 +14,7 @@ from stages.shared.errors import StageError, run_stage
 from stages.shared.params import Params, load_params
 from stages.shared.progress import say
 from stages.shared.scratch import scratch_folder
+from stages.shared.tokenizers import build_tokenizer
 from stages.shared.towers import load_contrastive_model
 from stages.shared.training import seed_of, train, write_history
 from stages.shared.weights import save_weights
@@ -34,7 +35,7 @@ def main() -> None:
             say(f"{target}: no crystal of the train split has a value, so there is nothing to learn")
             write_untrained(DATA, target)
             return
-        task = FusionTask(examples, params.fusion, params.text_encoder)
+        task = FusionTask(examples, params.fusion, build_tokenizer(params.text_encoder))
         model = build_model(params)
         state = train(model, task, params.fusion, scratch, f"fusion {target}")
         config = {name: getattr(params, name).model_dump() for name in ("encoder", "text_encoder", "fusion")}

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from models.fusion import FusionPrediction, FusionRegressor, draw_modalities, fusion_loss
 from models.graph.batch import CrystalBatch
-from models.text.tokens import TextTokens, encode_text, stack
+from models.text.huggingface import Tokens
 from stages.fusion.dataset import LabelledCrystal
 from stages.shared.graphs import collate
-from stages.shared.params import FusionParams, TextEncoderParams
+from stages.shared.params import FusionParams
+from stages.shared.tokenizers import TextTokenizer
 
 _PREDICTION_BATCH = 64  # crystals predicted at a time; bounds memory, changes nothing else
 
@@ -22,7 +23,7 @@ class FusionBatch:
     """Crystals, texts, standardised targets (batch,) and which modalities training may look at, (batch,) bool each."""
 
     crystals: CrystalBatch
-    tokens: TextTokens
+    tokens: Tokens
     target: Tensor
     keep_structure: Tensor
     keep_text: Tensor
@@ -44,17 +45,15 @@ class FusionTask:
     Args:
         examples: crystals of all splits; at least one is in train.
         params: the `fusion` section.
-        text_params: the `text_encoder` section.
+        tokenizer: of the text tower.
     """
 
-    def __init__(
-        self, examples: Sequence[LabelledCrystal], params: FusionParams, text_params: TextEncoderParams
-    ) -> None:
+    def __init__(self, examples: Sequence[LabelledCrystal], params: FusionParams, tokenizer: TextTokenizer) -> None:
         self.params = params
-        self._text_params = text_params
+        self._tokenizer = tokenizer
         self._train = [example for example in examples if example.split == "train"]
         self._val = [example for example in examples if example.split == "val"]
-        self._train_tokens = [self._encode(example) for example in self._train]
+        self._train_tokens = [tokenizer.encode(example.text) for example in self._train]
         values = np.array([example.value for example in self._train])
         self.mean = float(values.mean())
         self.scale = float(values.std()) or 1.0  # one value everywhere: predict it
@@ -97,22 +96,19 @@ class FusionTask:
         rows: list[np.ndarray] = []
         for start in range(0, len(examples), _PREDICTION_BATCH):
             chosen = examples[start : start + _PREDICTION_BATCH]
-            batch = self._assemble(chosen, [self._encode(example) for example in chosen]).to(device)
+            batch = self._assemble(chosen, [self._tokenizer.encode(example.text) for example in chosen]).to(device)
             prediction = model(batch.crystals, batch.tokens, batch.keep_structure, batch.keep_text)
             stacked = torch.stack([prediction.fused, prediction.structure, prediction.text])  # (3, batch)
             rows.append(stacked.double().cpu().numpy() * self.scale + self.mean)
         columns = np.concatenate([np.zeros((3, 0)), *rows], axis=1)
         return dict(zip(("fused", "structure", "text"), columns, strict=True))
 
-    def _encode(self, example: LabelledCrystal) -> np.ndarray:
-        return encode_text(example.text, self._text_params.max_words, self._text_params.max_bytes)
-
     def _assemble(self, examples: Sequence[LabelledCrystal], tokens: Sequence[np.ndarray]) -> FusionBatch:
         values = np.array([example.value for example in examples])
         everything = torch.ones(len(examples), dtype=torch.bool)
         return FusionBatch(
             collate([example.graph for example in examples]),
-            stack(tokens),
+            self._tokenizer.stack(tokens),
             torch.from_numpy((values - self.mean) / self.scale).float(),
             everything,
             everything,

@@ -11,6 +11,7 @@ from stages.shared.errors import run_stage
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.scratch import scratch_folder
+from stages.shared.tokenizers import build_tokenizer
 from stages.shared.towers import build_contrastive_model, save_contrastive_model
 from stages.shared.training import seed_of, train, write_history
 
@@ -28,7 +29,7 @@ def main() -> None:
         model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, cutoff)
         state = TrainingState()
         if len(pairs) > 1:
-            task = PretrainTask(pairs, held_out, params.text_encoder)
+            task = PretrainTask(pairs, held_out, build_tokenizer(params.text_encoder))
             state = train(model, task, params.pretrain, scratch, "pretrain")
             say(f"pretrain: {len(pairs)} pairs, best epoch {state.best_epoch}")
         else:

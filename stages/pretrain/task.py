@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from models.contrastive import ContrastiveModel
 from models.graph.batch import CrystalBatch
-from models.text.tokens import TextTokens, encode_text, stack
+from models.text.huggingface import Tokens
 from stages.pretrain.pairs import CrystalText, same_meaning
 from stages.shared.graphs import collate
-from stages.shared.params import TextEncoderParams
 from stages.shared.sentences import split_sentences
+from stages.shared.tokenizers import TextTokenizer
 
 _N_VIEWS = 2
 
@@ -22,7 +22,7 @@ class PairBatch:
     """Crystals, two views of the text of each, and which of them mean the same thing, (batch, batch)."""
 
     crystals: CrystalBatch
-    views: tuple[TextTokens, ...]
+    views: tuple[Tokens, ...]
     same: Tensor
 
     def to(self, device: torch.device | str) -> "PairBatch":
@@ -37,23 +37,17 @@ class PretrainTask:
     Args:
         train: pairs to learn from.
         val: pairs to select the best epoch on; may be empty.
-        text_params: the `text_encoder` section.
+        tokenizer: of the text tower.
     """
 
-    def __init__(self, train: list[CrystalText], val: list[CrystalText], text_params: TextEncoderParams) -> None:
+    def __init__(self, train: list[CrystalText], val: list[CrystalText], tokenizer: TextTokenizer) -> None:
         self._train = train
-        self._max_words = text_params.max_words
+        self._tokenizer = tokenizer
         self._sentences = [
-            [
-                [
-                    encode_text(sentence, text_params.max_words, text_params.max_bytes)
-                    for sentence in split_sentences(text)
-                ]
-                for text in pair.texts
-            ]
+            [[tokenizer.encode(sentence) for sentence in split_sentences(text)] for text in pair.texts]
             for pair in train
         ]
-        self._val_batch = _validation_batch(val, text_params) if len(val) > 1 else None
+        self._val_batch = _validation_batch(val, tokenizer) if len(val) > 1 else None
 
     @property
     def n_train(self) -> int:
@@ -63,7 +57,7 @@ class PretrainTask:
     def batch(self, rows: np.ndarray, random: np.random.RandomState) -> PairBatch:
         """Return these pairs with two freshly drawn views of each text."""
         pairs = [self._train[row] for row in rows]
-        views = tuple(stack([self._draw_view(row, random) for row in rows]) for _ in range(_N_VIEWS))
+        views = tuple(self._tokenizer.stack([self._draw_view(row, random) for row in rows]) for _ in range(_N_VIEWS))
         same = torch.from_numpy(same_meaning(pairs))
         return PairBatch(collate([pair.graph for pair in pairs]), views, same)
 
@@ -97,10 +91,10 @@ class PretrainTask:
         sentences = texts[random.randint(len(texts))]
         n_kept = 1 + random.randint(len(sentences))
         chosen = random.permutation(len(sentences))[:n_kept]
-        return np.concatenate([sentences[i] for i in chosen])[: self._max_words]
+        return self._tokenizer.join([sentences[i] for i in chosen])
 
 
-def _validation_batch(pairs: list[CrystalText], params: TextEncoderParams) -> PairBatch:
+def _validation_batch(pairs: list[CrystalText], tokenizer: TextTokenizer) -> PairBatch:
     """Return all pairs as one batch with the first text of each, uncut."""
-    texts = stack([encode_text(pair.texts[0], params.max_words, params.max_bytes) for pair in pairs])
+    texts = tokenizer.stack([tokenizer.encode(pair.texts[0]) for pair in pairs])
     return PairBatch(collate([pair.graph for pair in pairs]), (texts,), torch.from_numpy(same_meaning(pairs)))

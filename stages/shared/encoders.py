@@ -3,7 +3,10 @@
 from models.graph.batch import GraphEncoder
 from models.graph.painn import PaiNN
 from models.text.byte_transformer import ByteTransformer
+from models.text.huggingface import HuggingFaceEncoder
+from models.text.tokens import TextEncoder
 from stages.shared.params import EncoderParams, TextEncoderParams
+from stages.shared.pretrained_text import load_language_model
 
 
 def build_graph_encoder(params: EncoderParams, cutoff: float) -> GraphEncoder:
@@ -16,8 +19,14 @@ def build_graph_encoder(params: EncoderParams, cutoff: float) -> GraphEncoder:
     return PaiNN(params.dim, params.n_interactions, params.n_radial, cutoff, params.pooling)
 
 
-def build_text_encoder(params: TextEncoderParams) -> ByteTransformer:
-    """Return an untrained text tower from the `text_encoder` section."""
+def build_text_encoder(params: TextEncoderParams) -> TextEncoder:
+    """Return the text tower of the `text_encoder` section: an untrained one, or a pretrained language model.
+
+    Raises:
+        StageError: the language model is not within reach.
+    """
+    if params.name == "huggingface":
+        return HuggingFaceEncoder(load_language_model(params.model, params.revision), params.dim)
     return ByteTransformer(
         dim=params.dim,
         n_layers=params.n_layers,

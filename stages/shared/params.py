@@ -83,7 +83,9 @@ class EncoderParams(_Section):
 class TextEncoderParams(_Section):
     """The text tower."""
 
-    name: Literal["byte_transformer"]
+    name: Literal["byte_transformer", "huggingface"]
+    model: str
+    revision: str | None
     dim: Positive
     n_layers: Positive
     n_heads: Positive
@@ -93,8 +95,10 @@ class TextEncoderParams(_Section):
     dropout: Probability
 
     @model_validator(mode="after")
-    def _heads_divide_the_width(self) -> "TextEncoderParams":
+    def _is_consistent(self) -> "TextEncoderParams":
         _require_divisible(self.dim, self.n_heads)
+        if self.name == "huggingface" and not self.model:
+            raise ValueError("name huggingface needs a model, a folder or a hub name")
         return self
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from models.contrastive import ContrastiveModel
-from models.text.tokens import tokenize
 from stages.shared.encoders import build_graph_encoder, build_text_encoder
 from stages.shared.graphs import CrystalGraph, collate
 from stages.shared.params import EncoderParams, PretrainParams, TextEncoderParams
+from stages.shared.tokenizers import TextTokenizer, build_tokenizer
 from stages.shared.weights import load_weights, save_weights
 
 _EMBEDDING_BATCH = 64  # crystals or texts embedded at a time; bounds memory, changes nothing else
@@ -23,13 +23,11 @@ class ContrastiveTowers:
 
     Attributes:
         model: the two towers and their projection heads, in evaluation mode.
-        max_words: words the text tower reads of a text.
-        max_bytes: bytes of a word.
+        tokenizer: what turns texts into the text tower's input.
     """
 
     model: ContrastiveModel
-    max_words: int
-    max_bytes: int
+    tokenizer: TextTokenizer
 
 
 def build_contrastive_model(
@@ -78,7 +76,7 @@ def load_contrastive_model(folder: Path) -> ContrastiveTowers:
         config["cutoff"],
     )
     model.load_state_dict(state)
-    return ContrastiveTowers(model.eval(), text_encoder.max_words, text_encoder.max_bytes)
+    return ContrastiveTowers(model.eval(), build_tokenizer(text_encoder))
 
 
 @torch.no_grad()
@@ -95,8 +93,8 @@ def embed_crystals(towers: ContrastiveTowers, graphs: Sequence[CrystalGraph]) ->
 def embed_texts(towers: ContrastiveTowers, texts: Sequence[str]) -> np.ndarray:
     """Return unit vectors (n_texts, embedding_dim), float32."""
     batches = [
-        towers.model.embed_texts(tokenize(texts[start : start + _EMBEDDING_BATCH], towers.max_words, towers.max_bytes))
-        for start in range(0, len(texts), _EMBEDDING_BATCH)
+        towers.model.embed_texts(towers.tokenizer.stack([towers.tokenizer.encode(text) for text in chosen]))
+        for chosen in (texts[start : start + _EMBEDDING_BATCH] for start in range(0, len(texts), _EMBEDDING_BATCH))
     ]
     return _rows(batches, towers)
 

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 import os
-import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from tests.pipeline.imports import ROOT
 
@@ -44,14 +44,14 @@ COMMANDS = (
 )
 
 SMALL = {
-    "epochs": "2",
-    "dim": "16",
-    "n_interactions": "1",
-    "n_layers": "1",
-    "embedding_dim": "16",
-    "warmup_epochs": "1",
-    "forest_trees": "5",
-    "bootstrap_samples": "50",
+    "epochs": 2,
+    "dim": 16,
+    "n_interactions": 1,
+    "n_layers": 1,
+    "embedding_dim": 16,
+    "warmup_epochs": 1,
+    "forest_trees": 5,
+    "bootstrap_samples": 50,
 }
 
 
@@ -84,19 +84,22 @@ def write_narratives(folder: Path, keep: Callable[[str], bool]) -> None:
     pq.write_table(table.filter(mask), folder / "narratives_mp_3d_2020.parquet")
 
 
-def run_pipeline(root: Path, raw: Path, **changes: str) -> dict[str, str]:
+def run_pipeline(root: Path, raw: Path, changes: dict[str, Any] | None = None) -> dict[str, str]:
     """Run every stage with small settings in `root` on the raw records in `raw`; return the digest of every output.
 
     Args:
         root: a folder to make and work in.
         raw: the sample directory.
-        changes: further parameters by their last name, each unique in params.yaml.
+        changes: further parameters, as `section.name`.
     """
-    params = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("data/sample  ", f"{raw}  ")
-    for knob, value in (SMALL | changes).items():
-        params = re.sub(rf"(\n +{knob}): \S+", rf"\1: {value}", params)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for section in params.values():
+        section |= {knob: value for knob, value in SMALL.items() if knob in section}
+    for key, value in {"fetch.sample_directory": str(raw), **(changes or {})}.items():
+        section, knob = key.split(".")
+        params[section][knob] = value
     root.mkdir()
-    (root / "params.yaml").write_text(params, encoding="utf-8")
+    (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (root / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
     before = Path.cwd()
     try:

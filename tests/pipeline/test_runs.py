@@ -17,6 +17,7 @@ from tests.pipeline.runs import (
     write_narratives,
 )
 from tests.pipeline.test_dvc_yaml import STAGES
+from tests.stages.shared.test_tokenizers import write_language_model
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +70,19 @@ def test_the_other_choices_of_fusion_run_too(tmp_path: Path) -> None:
     documents = sample_documents()[:30]
     write_documents(tmp_path / "raw", documents)
     write_narratives(tmp_path / "raw", {document["formula_pretty"] for document in documents}.__contains__)
-    run_pipeline(tmp_path / "run", tmp_path / "raw", text="narrative", mixing="concat", pretrained="false", loss="mse")
+    changes = {"fusion.text": "narrative", "fusion.mixing": "concat", "fusion.pretrained": False, "fusion.loss": "mse"}
+    run_pipeline(tmp_path / "run", tmp_path / "raw", changes)
     assert metrics_of(tmp_path / "run")["fusion/band_gap.json"]["test"]["fused_mae"] > 0
+
+
+def test_a_language_model_can_be_the_text_tower(tmp_path: Path) -> None:
+    write_documents(tmp_path / "raw", sample_documents()[:30])
+    model = write_language_model(tmp_path / "model")
+    changes = {"text_encoder.name": "huggingface", "text_encoder.model": str(model)}
+    run_pipeline(tmp_path / "run", tmp_path / "raw", changes)
+    metrics = metrics_of(tmp_path / "run")
+    assert metrics["fusion/band_gap.json"]["test"]["text_mae"] > 0
+    assert metrics["zero_shot.json"]["main"]["text_to_crystal"]["mrr"] > 0
 
 
 def incomplete(documents: list[Document], **replaced: Any) -> list[Document]:

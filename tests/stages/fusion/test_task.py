@@ -7,10 +7,12 @@ from stages.fusion.dataset import LabelledCrystal
 from stages.fusion.task import FusionTask
 from stages.shared.encoders import build_graph_encoder, build_text_encoder
 from stages.shared.params import load_params
+from stages.shared.tokenizers import build_tokenizer
 from tests.pipeline.imports import ROOT
 from tests.stages.pretrain.test_task import graph
 
 PARAMS = load_params("encoder", "text_encoder", "fusion", path=ROOT / "params.yaml")
+TOKENIZER = build_tokenizer(PARAMS.text_encoder)
 
 
 def examples(n: int, spread: float = 1.0) -> list[LabelledCrystal]:
@@ -30,7 +32,7 @@ def regressor() -> FusionRegressor:
 
 def test_targets_are_standardised_by_the_train_split_alone() -> None:
     rows = examples(16)
-    task = FusionTask(rows, PARAMS.fusion, PARAMS.text_encoder)
+    task = FusionTask(rows, PARAMS.fusion, TOKENIZER)
     values = np.array([row.value for row in rows if row.split == "train"])
     target = task.batch(np.arange(8), np.random.RandomState(0)).target
     np.testing.assert_allclose(target, (values - values.mean()) / values.std(), rtol=1e-6)
@@ -38,7 +40,7 @@ def test_targets_are_standardised_by_the_train_split_alone() -> None:
 
 def test_predictions_are_in_the_unit_of_the_target_and_validation_is_their_error() -> None:
     rows = examples(16)
-    task = FusionTask(rows, PARAMS.fusion, PARAMS.text_encoder)
+    task = FusionTask(rows, PARAMS.fusion, TOKENIZER)
     model = regressor()
     held_out = [row for row in rows if row.split == "val"]
     predicted = task.predict(model, held_out)
@@ -49,7 +51,7 @@ def test_predictions_are_in_the_unit_of_the_target_and_validation_is_their_error
 
 def test_a_prediction_does_not_depend_on_what_else_is_predicted() -> None:
     rows = examples(16)
-    task = FusionTask(rows, PARAMS.fusion, PARAMS.text_encoder)
+    task = FusionTask(rows, PARAMS.fusion, TOKENIZER)
     model = regressor()
     together = task.predict(model, rows)["fused"]
     alone = np.concatenate([task.predict(model, [row])["fused"] for row in rows])
@@ -57,13 +59,13 @@ def test_a_prediction_does_not_depend_on_what_else_is_predicted() -> None:
 
 
 def test_one_value_everywhere_is_learned_as_that_value() -> None:
-    task = FusionTask(examples(8, spread=0.0), PARAMS.fusion, PARAMS.text_encoder)
+    task = FusionTask(examples(8, spread=0.0), PARAMS.fusion, TOKENIZER)
     assert (task.mean, task.scale) == (5.0, 1.0)
     assert torch.isfinite(task.loss(regressor(), task.batch(np.arange(4), np.random.RandomState(0))))
 
 
 def test_training_hides_modalities_at_the_given_rates_but_never_both() -> None:
-    task = FusionTask(examples(400), PARAMS.fusion, PARAMS.text_encoder)
+    task = FusionTask(examples(400), PARAMS.fusion, TOKENIZER)
     batch = task.batch(np.arange(200), np.random.RandomState(0))
     assert (batch.keep_structure | batch.keep_text).all()
     hidden = (~batch.keep_structure).double().mean().item(), (~batch.keep_text).double().mean().item()
@@ -72,5 +74,5 @@ def test_training_hides_modalities_at_the_given_rates_but_never_both() -> None:
 
 
 def test_nothing_to_predict_is_no_error() -> None:
-    task = FusionTask(examples(8), PARAMS.fusion, PARAMS.text_encoder)
+    task = FusionTask(examples(8), PARAMS.fusion, TOKENIZER)
     assert task.predict(regressor(), [])["fused"].shape == (0,)

@@ -10,10 +10,12 @@ from stages.pretrain.pairs import CrystalText, same_meaning
 from stages.pretrain.task import PretrainTask
 from stages.shared.graphs import CrystalGraph
 from stages.shared.params import Params, load_params
+from stages.shared.tokenizers import build_tokenizer
 from stages.shared.towers import ContrastiveTowers, build_contrastive_model, embed_crystals, embed_texts
 from tests.pipeline.imports import ROOT
 
 PARAMS = load_params("encoder", "text_encoder", "pretrain", "build_graphs", path=ROOT / "params.yaml")
+TOKENIZER = build_tokenizer(PARAMS.text_encoder)
 
 
 def graph(material_id: str, atomic_number: int) -> CrystalGraph:
@@ -38,7 +40,7 @@ def words(tokens: TextTokens) -> list[list[str]]:
 
 
 def test_views_hold_whole_sentences_of_the_crystal_s_own_texts() -> None:
-    task = PretrainTask(pairs(8), [], PARAMS.text_encoder)
+    task = PretrainTask(pairs(8), [], TOKENIZER)
     seen = Counter()
     for seed in range(30):
         batch = task.batch(np.arange(8), np.random.RandomState(seed))
@@ -64,7 +66,7 @@ def test_views_hold_whole_sentences_of_the_crystal_s_own_texts() -> None:
 
 
 def test_the_two_views_differ_and_depend_on_the_random_state_alone() -> None:
-    task = PretrainTask(pairs(8), [], PARAMS.text_encoder)
+    task = PretrainTask(pairs(8), [], TOKENIZER)
     first, again = (task.batch(np.arange(8), np.random.RandomState(3)) for _ in range(2))
     assert words(first.views[0]) == words(again.views[0])
     assert words(first.views[0]) != words(first.views[1])
@@ -82,13 +84,13 @@ def test_duplicates_and_shared_texts_are_no_negatives() -> None:
 def model_of(params: Params) -> ContrastiveTowers:
     torch.manual_seed(0)
     model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, 6.0).eval()
-    return ContrastiveTowers(model, params.text_encoder.max_words, params.text_encoder.max_bytes)
+    return ContrastiveTowers(model, TOKENIZER)
 
 
 def test_validation_measures_retrieval_over_the_whole_split_with_uncut_first_texts() -> None:
     held_out = pairs(12)
     towers = model_of(PARAMS)
-    task = PretrainTask(pairs(2), held_out, PARAMS.text_encoder)
+    task = PretrainTask(pairs(2), held_out, TOKENIZER)
     with torch.no_grad():
         measured = task.validate(towers.model)
     texts = embed_texts(towers, [pair.texts[0] for pair in held_out])
@@ -99,5 +101,5 @@ def test_validation_measures_retrieval_over_the_whole_split_with_uncut_first_tex
 
 
 def test_without_a_validation_split_nothing_is_measured() -> None:
-    task = PretrainTask(pairs(2), [], PARAMS.text_encoder)
+    task = PretrainTask(pairs(2), [], TOKENIZER)
     assert task.validate(model_of(PARAMS).model) == {}
