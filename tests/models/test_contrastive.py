@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,15 +143,7 @@ def test_training_finds_the_pairs() -> None:
     batch = CrystalBatch.concatenate([crystal(*triclinic(seed, n_atoms=2)) for seed in range(6)])
     texts = tokenize(["cubic CdAgSb", "argon", "2.92 Å", "hexagonal ZnO", "BaTiO3", "F-43m"], 16, 8)
     network = model(0.0).float()
-    batch = CrystalBatch(
-        batch.atomic_numbers,
-        batch.frac_coords.float(),
-        batch.lattice.float(),
-        batch.batch,
-        batch.edge_source,
-        batch.edge_target,
-        batch.edge_image,
-    )
+    batch = replace(batch, frac_coords=batch.frac_coords.float(), lattice=batch.lattice.float())
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     for _ in range(60):
         optimizer.zero_grad()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.graph.batch import CrystalBatch, GraphEncoder
+from models.graph.batch import GraphEncoder
 from models.graph.painn import PaiNN
 from tests.models.crystals import CUTOFF, crystal, isolated_atom, random_rotation, three_crystals, triclinic
 
@@ -147,14 +147,11 @@ def test_an_edge_of_no_length_gives_finite_features_and_gradients(encoder: Graph
 
 def test_single_precision_is_close_to_double(encoder: GraphEncoder) -> None:
     batch = three_crystals()
-    single = CrystalBatch(
-        batch.atomic_numbers,
-        batch.frac_coords.float(),
-        batch.lattice.float(),
-        batch.batch,
-        batch.edge_source,
-        batch.edge_target,
-        batch.edge_image.to(torch.int8),
+    single = dataclasses.replace(
+        batch,
+        frac_coords=batch.frac_coords.float(),
+        lattice=batch.lattice.float(),
+        edge_image=batch.edge_image.to(torch.int8),
     )
     expected = encoder(batch).pooled
     torch.testing.assert_close(encoder.float()(single).pooled.double(), expected, rtol=1e-3, atol=1e-4)
