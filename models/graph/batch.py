@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
+
+from models.graph.elements import N_ELEMENTS
 
 
 @dataclass
@@ -23,6 +25,9 @@ class CrystalBatch:
         edge_source: (n_edges,) int64 centre atom.
         edge_target: (n_edges,) int64 neighbour atom.
         edge_image: (n_edges, 3) lattice translation of the neighbour, in lattice vectors.
+        occupancy: (n_atoms, 119) share of each element (column Z) on each site, for batches with disordered crystals;
+            a vacancy is what the row lacks to 1. None: every site is wholly of its `atomic_numbers`.
+        embedding: (n_crystals, d_e) features of each crystal from another model; None where there are none.
 
     Raises:
         ValueError: the shapes do not fit together.
@@ -35,6 +40,8 @@ class CrystalBatch:
     edge_source: Tensor
     edge_target: Tensor
     edge_image: Tensor
+    occupancy: Tensor | None = None
+    embedding: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes; the values are not looked at, which would stall an accelerator."""
@@ -48,6 +55,10 @@ class CrystalBatch:
             "edge_target": (n_edges,),
             "edge_image": (n_edges, 3),
         }
+        if self.occupancy is not None:
+            expected["occupancy"] = (n_atoms, N_ELEMENTS + 1)
+        if self.embedding is not None:
+            expected["embedding"] = (len(self.lattice), self.embedding.shape[-1])
         for name, shape in expected.items():
             found = tuple(getattr(self, name).shape)
             if found != shape:
@@ -73,15 +84,25 @@ class CrystalBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "CrystalBatch":
         """Return the batch on another device."""
-        moved = [getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)]
-        return CrystalBatch(*moved)
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved = {
+            name: tensor.to(device, non_blocking=non_blocking) for name, tensor in tensors.items() if tensor is not None
+        }
+        return replace(self, **moved)
+
+    def element_shares(self) -> Tensor:
+        """Return the share of each element on each site, (n_atoms, 119); one-hot where `occupancy` is None."""
+        if self.occupancy is not None:
+            return self.occupancy
+        one_hot = torch.nn.functional.one_hot(self.atomic_numbers, N_ELEMENTS + 1)
+        return one_hot.to(self.frac_coords.dtype)
 
     @classmethod
     def concatenate(cls, batches: Sequence["CrystalBatch"]) -> "CrystalBatch":
         """Join batches (often of one crystal each) into one, in order.
 
         Raises:
-            ValueError: `batches` is empty.
+            ValueError: `batches` is empty, or only some of them have an embedding.
         """
         if not batches:
             raise ValueError("cannot concatenate an empty list of batches")
@@ -101,7 +122,22 @@ class CrystalBatch:
             edge_source=torch.cat(source),
             edge_target=torch.cat(target),
             edge_image=torch.cat([part.edge_image for part in batches]),
+            occupancy=_join_occupancy(batches),
+            embedding=_join_embedding(batches),
         )
+
+
+def _join_occupancy(batches: Sequence[CrystalBatch]) -> Tensor | None:
+    if all(part.occupancy is None for part in batches):
+        return None
+    return torch.cat([part.element_shares() for part in batches])
+
+
+def _join_embedding(batches: Sequence[CrystalBatch]) -> Tensor | None:
+    embeddings = [part.embedding for part in batches if part.embedding is not None]
+    if 0 < len(embeddings) < len(batches):
+        raise ValueError(f"{len(embeddings)} of {len(batches)} batches have an embedding; all or none must")
+    return torch.cat(embeddings) if embeddings else None
 
 
 @dataclass(frozen=True)
@@ -134,3 +170,21 @@ class GraphEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, crystals: CrystalBatch) -> CrystalFeatures:
         """Encode a batch."""
+
+    def calibrate(self, crystals: CrystalBatch) -> None:
+        """Set the constants that depend on data, from a batch of training crystals; most encoders have none."""
+
+
+def site_features(table: Tensor, crystals: CrystalBatch) -> Tensor:
+    """Look up features of the elements for every site; a mixed site gets the average weighted by occupancy.
+
+    Args:
+        table: (119, d), row Z is element Z.
+        crystals: a batch of n_atoms sites.
+
+    Returns:
+        (n_atoms, d).
+    """
+    if crystals.occupancy is None:
+        return table.index_select(0, crystals.atomic_numbers)
+    return crystals.occupancy.to(table.dtype) @ table
