@@ -1,6 +1,5 @@
 """PaiNN: an equivariant message-passing network on scalars and vectors."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,43 +9,12 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from models.graph.batch import CrystalBatch, CrystalFeatures, GraphEncoder
-from models.graph.elements import element_descriptors
-from models.layers import MLP, segment_mean, segment_sum
+from models.graph.element_embedding import ElementEmbedding
+from models.graph.pooling import pooling_function
+from models.graph.radial import BesselBasis, edge_length
+from models.layers import MLP, segment_sum
 
-# Å: below this an edge has no direction; keeps the gradient of a zero-length edge finite
-_MIN_LENGTH = 1e-6
 _EDGES_PER_PART = 4096
-
-
-class RadialBasis(nn.Module):
-    r"""Radial Bessel functions and a constant, all under a cosine cutoff.
-
-    $$ b_n(r) = \sqrt{\tfrac{2}{r_c}}\, \frac{\sin(n \pi r / r_c)}{r}\, f_c(r), \qquad b_0(r) = f_c(r), \qquad
-       f_c(r) = \tfrac12 \left[ \cos(\pi r / r_c) + 1 \right] \text{ for } r < r_c, \text{ else } 0 $$
-
-    Gasteiger, Groß, Günnemann, *Directional Message Passing for Molecular Graphs*, ICLR 2020, arXiv:2003.03123,
-    equation 7, with the cutoff of Schütt et al. 2021 (see `PaiNN`). A bias-free linear map of these functions is an
-    affine map of the Bessel functions times the cutoff, the filter of that paper.
-
-    Args:
-        n_radial: number of Bessel functions.
-        cutoff: r_c in Å.
-    """
-
-    frequencies: Tensor
-
-    def __init__(self, n_radial: int, cutoff: float) -> None:
-        super().__init__()
-        self.cutoff = cutoff
-        frequencies = math.pi / cutoff * torch.arange(1, n_radial + 1)
-        self.register_buffer("frequencies", frequencies, persistent=False)
-
-    def forward(self, length: Tensor) -> Tensor:
-        """Return the functions (n_edges, n_radial + 1) at edge lengths (n_edges,) in Å."""
-        r = length[:, None]
-        bessel = math.sqrt(2.0 / self.cutoff) * torch.sin(self.frequencies * r) / r
-        envelope = 0.5 * (torch.cos(math.pi / self.cutoff * r.clamp_max(self.cutoff)) + 1.0)
-        return torch.cat([bessel, torch.ones_like(r)], dim=1) * envelope
 
 
 @dataclass(frozen=True)
@@ -57,7 +25,7 @@ class Edges:
         source: (n_edges,) int64 centre.
         target: (n_edges,) int64 neighbour.
         direction: (n_edges, 3) unit vector from the centre to the neighbour, zero for an edge of no length.
-        basis: (n_edges, n_radial + 1), see `RadialBasis`.
+        basis: (n_edges, n_radial + 1), see `BesselBasis`.
     """
 
     source: Tensor
@@ -66,10 +34,10 @@ class Edges:
     basis: Tensor
 
     @classmethod
-    def of(cls, crystals: CrystalBatch, radial_basis: RadialBasis) -> "Edges":
+    def of(cls, crystals: CrystalBatch, radial_basis: BesselBasis) -> "Edges":
         """Measure the edges of a batch."""
         vector = crystals.edge_vector()
-        length = vector.square().sum(dim=1).clamp_min(_MIN_LENGTH**2).sqrt()
+        length = edge_length(vector)
         return cls(crystals.edge_source, crystals.edge_target, vector / length[:, None], radial_basis(length))
 
     def split(self) -> list["Edges"]:
@@ -127,11 +95,16 @@ class UpdateBlock(nn.Module):
     $$ \Delta s_i = a_{ss} + a_{sv} \langle U \vec v_i, V \vec v_i \rangle, \qquad
        \Delta \vec v_i = a_{vv}\, U \vec v_i, \qquad a = a(s_i, \lVert V \vec v_i \rVert) $$
 
-    Equations 9 and 10 of the paper.
+    Equations 9 and 10 of the paper. CLaC's code has $\Delta \vec v_i = a_{vv}\, \vec v_i$ instead.
+
+    Args:
+        dim: d.
+        mixes_channels: whether U takes part in the change of the vectors, as in the paper; False as in CLaC.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, mixes_channels: bool) -> None:
         super().__init__()
+        self.mixes_channels = mixes_channels
         self.vector_maps = nn.Linear(dim, 2 * dim, bias=False)  # U and V
         self.gate_net = MLP(2 * dim, dim, 3 * dim)
 
@@ -141,42 +114,50 @@ class UpdateBlock(nn.Module):
         norm = (v.square().sum(dim=0) + 1e-12).sqrt()  # finite gradient at zero vectors
         gates = self.gate_net(torch.cat([scalars, norm], dim=-1))
         a_ss, a_sv, a_vv = gates.chunk(3, dim=-1)  # (n_atoms, d) each
-        return a_ss + a_sv * (u * v).sum(dim=0), a_vv * u
+        return a_ss + a_sv * (u * v).sum(dim=0), a_vv * (u if self.mixes_channels else vectors)
 
 
 class PaiNN(GraphEncoder):
     """Polarizable atom interaction neural network, for crystals.
 
     Schütt, Unke, Gastegger, *Equivariant message passing for the prediction of tensorial properties and molecular
-    spectra*, ICML 2021, arXiv:2102.03150. The atom embedding is a learned table plus a linear map of
-    `element_descriptors`, so that an element absent from the training data is not left at its random start.
+    spectra*, ICML 2021, arXiv:2102.03150. The "clac" variant has the update of the vectors of Park et al.,
+    *Contrastive Learning of English Language and Crystal Graphs for Multimodal Representation of Materials Knowledge*,
+    arXiv:2502.16451 (see `UpdateBlock`); that work also takes `element_features` "one_hot" and `pooling` "sum".
 
     Args:
         dim: d, features per atom and per crystal.
         n_interactions: message and update blocks.
         n_radial: radial basis functions.
         cutoff: r_c in Å; edges beyond it carry nothing.
-        pooling: "mean" over atoms (intensive: a supercell has the features of its primitive cell) or "sum".
+        pooling: "mean" or "sum" over atoms, see `pooling_function`.
+        variant: "paper" or "clac".
+        element_features: "learned" or "one_hot", see `ElementEmbedding`.
 
     Raises:
-        ValueError: unknown pooling.
+        ValueError: unknown pooling, variant or element_features.
     """
 
-    descriptors: Tensor
-
-    def __init__(self, dim: int, n_interactions: int, n_radial: int, cutoff: float, pooling: str = "mean") -> None:
+    def __init__(
+        self,
+        dim: int,
+        n_interactions: int,
+        n_radial: int,
+        cutoff: float,
+        pooling: str = "mean",
+        variant: str = "paper",
+        element_features: str = "learned",
+    ) -> None:
         super().__init__()
-        if pooling not in ("mean", "sum"):
-            raise ValueError(f"pooling is {pooling!r}, expected 'mean' or 'sum'")
+        if variant not in ("paper", "clac"):
+            raise ValueError(f"variant is {variant!r}, expected 'paper' or 'clac'")
         self.dim = dim
-        self.pool = segment_mean if pooling == "mean" else segment_sum
-        descriptors = element_descriptors()
-        self.register_buffer("descriptors", descriptors, persistent=False)
-        self.element_table = nn.Embedding(len(descriptors), dim)
-        self.element_map = nn.Linear(descriptors.shape[1], dim)
-        self.radial_basis = RadialBasis(n_radial, cutoff)
+        self.pool = pooling_function(pooling)
+        self.element_embedding = ElementEmbedding(dim, element_features)
+        self.radial_basis = BesselBasis(n_radial, cutoff)
         self.messages = nn.ModuleList(MessageBlock(dim, n_radial) for _ in range(n_interactions))
-        self.updates = nn.ModuleList(UpdateBlock(dim) for _ in range(n_interactions))
+        mixes_channels = variant == "paper"
+        self.updates = nn.ModuleList(UpdateBlock(dim, mixes_channels) for _ in range(n_interactions))
         self.readout = MLP(dim, dim, dim)
 
     def forward(self, crystals: CrystalBatch) -> CrystalFeatures:
@@ -188,8 +169,7 @@ class PaiNN(GraphEncoder):
 
     def equivariant_features(self, crystals: CrystalBatch) -> tuple[Tensor, Tensor]:
         """Return the last scalars (n_atoms, d) and vectors (n_atoms, 3, d), which rotate with the crystal."""
-        table = self.element_table.weight + self.element_map(self.descriptors)  # (119, d)
-        scalars = table.index_select(0, crystals.atomic_numbers)
+        scalars = self.element_embedding(crystals)
         vectors = scalars.new_zeros(3, len(scalars), self.dim)
         parts = Edges.of(crystals, self.radial_basis).split()
         for message, update in zip(self.messages, self.updates, strict=True):

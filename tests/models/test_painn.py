@@ -1,13 +1,12 @@
 import dataclasses
-import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from models.graph import painn
-from models.graph.painn import PaiNN, RadialBasis
+from models.graph.batch import CrystalBatch
+from models.graph.painn import PaiNN
 from tests.models.crystals import CUTOFF, crystal, random_rotation, three_crystals, triclinic
 
 
@@ -26,15 +25,18 @@ def test_vectors_rotate_with_the_crystal(model: PaiNN) -> None:
     torch.testing.assert_close(rotated, torch.einsum("nkd,kl->nld", vectors, rotation), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("variant", ["paper", "clac"])
 @pytest.mark.parametrize("edges_per_part", [7, 10_000])
 def test_equals_the_equations_written_edge_by_edge(
-    model: PaiNN, edges_per_part: int, monkeypatch: pytest.MonkeyPatch
+    edges_per_part: int, variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(painn, "_EDGES_PER_PART", edges_per_part)
+    torch.manual_seed(0)
+    model = PaiNN(dim=8, n_interactions=2, n_radial=6, cutoff=CUTOFF, variant=variant).double()
     batch = crystal(*triclinic(seed=6, n_atoms=2))
     assert len(batch.edge_source) > 20
     scalars, vectors = model.equivariant_features(batch)
-    expected_scalars, expected_vectors = _painn_edge_by_edge(model, batch)
+    expected_scalars, expected_vectors = _painn_edge_by_edge(model, batch, variant)
     # the norm of Vv is softened by 1e-12 under the root
     torch.testing.assert_close(scalars, expected_scalars, rtol=1e-8, atol=1e-9)
     torch.testing.assert_close(vectors, expected_vectors, rtol=1e-8, atol=1e-9)
@@ -48,16 +50,6 @@ def test_gradients_do_not_depend_on_how_edges_are_split(model: PaiNN, monkeypatc
         model(three_crystals()).pooled.square().sum().backward()
         gradients.append([parameter.grad for parameter in model.parameters()])
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-9, atol=1e-12)
-
-
-def test_basis_is_the_textbook_formula_and_vanishes_at_the_cutoff() -> None:
-    basis = RadialBasis(n_radial=5, cutoff=CUTOFF).double()
-    r = np.linspace(0.3, CUTOFF, 20)
-    envelope = 0.5 * (np.cos(np.pi * r / CUTOFF) + 1)
-    bessel = [math.sqrt(2 / CUTOFF) * np.sin(n * np.pi * r / CUTOFF) / r for n in range(1, 6)]
-    expected = np.stack([*bessel, np.ones_like(r)], axis=1) * envelope[:, None]
-    np.testing.assert_allclose(basis(torch.tensor(r)).numpy(), expected, atol=1e-6)
-    assert basis(torch.tensor([CUTOFF, CUTOFF + 1.0], dtype=torch.float64)).abs().max() < 1e-12
 
 
 def test_edges_beyond_the_cutoff_carry_nothing(model: PaiNN) -> None:
@@ -83,14 +75,15 @@ def test_an_isolated_atom_depends_on_its_element_alone(model: PaiNN) -> None:
     assert torch.equal(model(alone).pooled[1], model(batch).pooled[1])
 
 
-def test_unknown_pooling_is_refused() -> None:
-    with pytest.raises(ValueError, match="'max'"):
-        PaiNN(8, 1, 4, CUTOFF, pooling="max")
+@pytest.mark.parametrize("option", ["pooling", "variant", "element_features"])
+def test_an_unknown_option_is_refused(option: str) -> None:
+    with pytest.raises(ValueError, match=f"{option} is 'max', expected"):
+        PaiNN(8, 1, 4, CUTOFF, **{option: "max"})
 
 
-def _painn_edge_by_edge(model: PaiNN, batch: painn.CrystalBatch) -> tuple[Tensor, Tensor]:
-    """Equations 7 to 10 of Schütt et al. 2021 with a loop over atoms and edges."""
-    s = [model.element_table.weight[z] + model.element_map(model.descriptors[z]) for z in batch.atomic_numbers.tolist()]
+def _painn_edge_by_edge(model: PaiNN, batch: CrystalBatch, variant: str) -> tuple[Tensor, Tensor]:
+    """Equations 7 to 10 of Schütt et al. 2021, or CLaC's in the place of 10, with a loop over atoms and edges."""
+    s = list(model.element_embedding(batch))
     v = [torch.zeros(3, model.dim, dtype=torch.float64) for _ in s]
     vectors = batch.edge_vector()
     for message, update in zip(model.messages, model.updates, strict=True):
@@ -109,5 +102,6 @@ def _painn_edge_by_edge(model: PaiNN, batch: painn.CrystalBatch) -> tuple[Tensor
             u_v, v_v = v[i] @ u_map.T, v[i] @ v_map.T
             gates = update.gate_net(torch.cat([s[i], v_v.norm(dim=0)]))
             a_ss, a_sv, a_vv = gates.split(model.dim)
-            s[i], v[i] = s[i] + a_ss + a_sv * (u_v * v_v).sum(dim=0), v[i] + a_vv * u_v
+            gated = u_v if variant == "paper" else v[i]
+            s[i], v[i] = s[i] + a_ss + a_sv * (u_v * v_v).sum(dim=0), v[i] + a_vv * gated
     return torch.stack(s), torch.stack(v)
