@@ -1,0 +1,138 @@
+"""Time and memory of Crystalformer, one JSON line per case: `python -m tests.benchmarks.crystalformer`.
+
+Needs torch and numpy alone. The crystals in `crystals.npz` beside it are from data/sample, many as supercells. Atoms
+are moved by 0.02 Å. A mix of small cells, one with the cell sizes of JARVIS dft_3d, and cells of 216 and 500 atoms.
+`--reference` also times the dense reference of the tests on the small batches. It looks at 125 images of every pair and
+builds a radial tensor for every pair and image in each block, as the published PyTorch path does.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.graph.batch import CrystalBatch
+from models.graph.crystalformer import Crystalformer
+from tests.models.dense_crystalformer import DenseCrystalformer
+
+CASES = (("small", 32), ("small", 128), ("jarvis", 32), ("jarvis", 128), ("cell200", 1), ("cell500", 1))
+REPEATS = 7
+
+
+def read_crystals(name: str, n_crystals: int) -> CrystalBatch:
+    """Return the first crystals of a set as one batch."""
+    with np.load(Path(__file__).with_name("crystals.npz")) as file:
+        n_atoms = file[f"{name}/n_atoms"][:n_crystals]
+        total = int(n_atoms.sum())
+        no_edges = torch.zeros(0, dtype=torch.int64)
+        return CrystalBatch(
+            atomic_numbers=torch.from_numpy(file[f"{name}/atomic_numbers"][:total].astype(np.int64)),
+            frac_coords=torch.from_numpy(file[f"{name}/frac_coords"][:total]),
+            lattice=torch.from_numpy(file[f"{name}/lattice"][:n_crystals]),
+            batch=torch.from_numpy(np.repeat(np.arange(n_crystals), n_atoms)),
+            edge_source=no_edges,
+            edge_target=no_edges,
+            edge_image=torch.zeros(0, 3),
+        )
+
+
+def measure(step: Callable[[], Tensor], backward: bool, repeats: int) -> tuple[float, float | None]:
+    """Return seconds of the fastest run, and MiB that a run needs at its peak beyond what was there before."""
+    step()  # first run: allocation, compilation of kernels
+    before = _reset_peak()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        with torch.set_grad_enabled(backward):
+            out = step()
+            if backward:
+                out.backward()
+        _synchronize()
+        times.append(time.perf_counter() - start)
+    peak = _peak()
+    return min(times), None if peak is None or before is None else peak - before
+
+
+def run_case(name: str, n_crystals: int, device: str, model: nn.Module, label: str, repeats: int) -> None:
+    """Print the line of one case."""
+    crystals = read_crystals(name, n_crystals).to(device)
+    n_pairs = int(torch.bincount(crystals.batch).square().sum())
+
+    def step() -> Tensor:
+        model.zero_grad()
+        pooled: Tensor = model(crystals).pooled
+        return pooled.square().sum()
+
+    forward, _ = measure(step, backward=False, repeats=repeats)
+    both, memory = measure(step, backward=True, repeats=repeats)
+    line = {
+        "model": label,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "case": name,
+        "crystals": n_crystals,
+        "atoms": len(crystals.batch),
+        "pairs": n_pairs,
+        "forward_ms": round(forward * 1e3, 2),
+        "forward_backward_ms": round(both * 1e3, 2),
+        "microseconds_per_pair": round(both / n_pairs * 1e6, 2),
+        "microseconds_per_atom": round(both / len(crystals.batch) * 1e6, 1),
+        "peak_mib": None if memory is None else round(memory, 1),
+    }
+    print(json.dumps(line), flush=True)
+
+
+def _reset_peak() -> float | None:
+    """Forget the highest use of memory so far; return the present one in MiB, None where it cannot be told."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    clear = Path("/proc/self/clear_refs")
+    if not clear.exists():
+        return None
+    clear.write_text("5", encoding="ascii")
+    return _status("VmRSS")
+
+
+def _peak() -> float | None:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return _status("VmHWM") if Path("/proc/self/status").exists() else None
+
+
+def _status(key: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(key))
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def main() -> None:
+    """Measure every case on the CPU, and on a GPU where torch sees one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--reference", action="store_true", help="time the dense reference as well (minutes)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    encoder = Crystalformer(dim=128, n_blocks=4, n_heads=8, feed_forward_dim=512)
+    encoder.calibrate(read_crystals("jarvis", 128))
+    devices = ["cuda"] if torch.cuda.is_available() else ["cpu"]
+    for device in devices:
+        for name, n_crystals in CASES:
+            run_case(name, n_crystals, device, encoder.to(device), "xtalk", REPEATS)
+    if options.reference:
+        for name, n_crystals in CASES[:1] + CASES[2:3]:
+            run_case(name, n_crystals, "cpu", DenseCrystalformer.of(encoder.to("cpu")), "dense reference", 2)
+
+
+if __name__ == "__main__":
+    main()
