@@ -1,13 +1,18 @@
 """From one crystal to one row of the graph table."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pymatgen.core import Structure
+from pymatgen.core.sites import PeriodicSite
 
 from stages.build_graphs.neighbors import periodic_neighbors
 from stages.shared.structures import structure_from_cif
+
+OCCUPANCY_TOLERANCE = 1e-6
+"""A site is fully occupied when no more than this is missing; CIF files round their occupancies."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ def graph_row(crystal: CrystalEntry, cutoff: float, max_neighbors: int) -> dict[
         "edge_source": neighbors.source.astype(np.int32),
         "edge_target": neighbors.target.astype(np.int32),
         "edge_image": neighbors.image.astype(np.int8).ravel(),
+        **occupancy_columns(structure),
     }
 
 
@@ -61,9 +67,28 @@ def atomic_numbers(structure: Structure) -> np.ndarray:
 
     A disordered site counts as its most abundant element, the lighter one where two are equally abundant.
     """
-    numbers = []
-    for site in structure:
-        amounts = site.species.items()
-        dominant = min(amounts, key=lambda amount: (-round(amount[1], 4), amount[0].Z))
-        numbers.append(dominant[0].Z)
-    return np.array(numbers)
+    return np.array([_dominant_element(_element_shares(site)) for site in structure])
+
+
+def occupancy_columns(structure: Structure) -> dict[str, list[Any]]:
+    """Return the columns `occupancy_site`, `occupancy_element` and `occupancy_fraction` of `GRAPHS_SCHEMA`.
+
+    Isotopes and oxidation states of an element share its entry. All three are empty for an ordered crystal.
+    """
+    shares = [_element_shares(site) for site in structure]
+    ordered = all(len(share) == 1 and abs(sum(share.values()) - 1) < OCCUPANCY_TOLERANCE for share in shares)
+    entries = [] if ordered else [(site, z, share[z]) for site, share in enumerate(shares) for z in sorted(share)]
+    names = ("occupancy_site", "occupancy_element", "occupancy_fraction")
+    return {name: [entry[place] for entry in entries] for place, name in enumerate(names)}
+
+
+def _element_shares(site: PeriodicSite) -> dict[int, float]:
+    """Return the share of a site that each element takes, by atomic number; deuterium is hydrogen."""
+    shares: dict[int, float] = defaultdict(float)
+    for species, fraction in site.species.items():
+        shares[species.Z] += fraction
+    return dict(shares)
+
+
+def _dominant_element(shares: dict[int, float]) -> int:
+    return min(shares, key=lambda z: (-round(shares[z], 4), z))

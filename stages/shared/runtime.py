@@ -36,6 +36,20 @@ def use_reproducible_kernels() -> None:
     torch.use_deterministic_algorithms(True)
 
 
+def choose_device() -> str:
+    """Return `cuda` or `cpu`: what `XTALK_DEVICE` says, and by default the GPU when there is one.
+
+    Raises:
+        StageError: `XTALK_DEVICE` names no device of this machine.
+    """
+    device = os.environ.get("XTALK_DEVICE", "auto")
+    if device not in _DEVICES or (device == "cuda" and not torch.cuda.is_available()):
+        raise StageError(f"XTALK_DEVICE is '{device}', which this machine does not have; use one of {_DEVICES}")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
 def launch_fabric() -> "Fabric":
     """Return a launched Fabric on one device: the GPU when there is one, else the CPU.
 
@@ -45,10 +59,7 @@ def launch_fabric() -> "Fabric":
     from lightning_fabric import Fabric  # 1.3 s to import, needed for training only
 
     use_reproducible_kernels()
-    device = os.environ.get("XTALK_DEVICE", "auto")
-    if device not in _DEVICES or (device == "cuda" and not torch.cuda.is_available()):
-        raise StageError(f"XTALK_DEVICE is '{device}', which this machine does not have; use one of {_DEVICES}")
     precision = os.environ.get("XTALK_PRECISION", "32-true")
-    fabric = Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
+    fabric = Fabric(accelerator=choose_device(), devices=1, precision=precision)  # type: ignore[arg-type]
     fabric.launch()
     return fabric

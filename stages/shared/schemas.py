@@ -69,10 +69,23 @@ GRAPHS_SCHEMA = pa.schema(
         _field("edge_source", pa.list_(pa.int32())),
         _field("edge_target", pa.list_(pa.int32())),
         _field("edge_image", pa.list_(pa.int8())),
+        _field("occupancy_site", pa.list_(pa.int32())),
+        _field("occupancy_element", pa.list_(pa.uint8())),
+        _field("occupancy_fraction", pa.list_(pa.float64())),
     ]
 )
 """One row per crystal; `frac_coords` (n_atoms, 3), `lattice` (3, 3) with vectors as rows and `edge_image` (n_edges,
-3) are flattened row by row. The edge vector is x_target + image · lattice − x_source."""
+3) are flattened row by row. The edge vector is x_target + image · lattice − x_source. The three `occupancy` columns
+are empty for an ordered crystal; where a site is mixed or partly vacant they have one entry for every element of every
+site of the crystal: the site's index, the atomic number and the share of the site it takes."""
+
+EMBEDDINGS_SCHEMA = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("embedding", pa.list_(pa.float32())),
+    ]
+)
+"""One row per crystal that another model could describe, all embeddings of the same length."""
 
 FUSION_PREDICTIONS_SCHEMA = pa.schema(
     [

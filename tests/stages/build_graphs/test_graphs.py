@@ -7,11 +7,12 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 from stages.build_graphs.__main__ import main
-from stages.build_graphs.graphs import CrystalEntry, GraphRejection, atomic_numbers, graph_row
+from stages.build_graphs.graphs import CrystalEntry, GraphRejection, atomic_numbers, graph_row, occupancy_columns
 from stages.shared.graphs import collate, read_graphs
-from stages.shared.schemas import CRYSTALS_SCHEMA, SPLITS
+from stages.shared.schemas import SPLITS
 from stages.shared.structures import structure_from_cif, structure_to_cif
-from stages.shared.tables import read_csv, write_table
+from stages.shared.tables import read_csv
+from tests.stages.crystal_table import write_crystals
 from tests.stages.raw_records import ROOT
 
 CRYSTALS = {
@@ -20,19 +21,12 @@ CRYSTALS = {
     "c": Structure(Lattice.cubic(20), ["Xe"], [[0, 0, 0]]),
     "d": Structure(Lattice.cubic(2.9), ["Fe"], [[0, 0, 0]]),
 }
-SPLIT_OF = {"a": "train", "b": "train", "c": "train", "d": "val"}
-
-
-def _write_crystals(folder: Path, cifs: dict[str, str]) -> None:
-    columns: dict[str, list[Any]] = {name: [None] * len(cifs) for name in CRYSTALS_SCHEMA.names}
-    columns |= {"material_id": list(cifs), "source_id": list(cifs), "cif": list(cifs.values())}
-    columns |= {"source": ["test"] * len(cifs), "split": [SPLIT_OF.get(name, "train") for name in cifs]}
-    write_table(folder / "data" / "crystals.parquet", columns, CRYSTALS_SCHEMA)
+SPLIT_OF = {"d": "val"}
 
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    _write_crystals(tmp_path, {name: structure_to_cif(crystal) for name, crystal in CRYSTALS.items()})
+    write_crystals(tmp_path / "data/crystals.parquet", CRYSTALS, SPLIT_OF)
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     main()
@@ -85,7 +79,7 @@ def test_a_batch_equals_its_crystals_put_one_after_the_other(built: Path) -> Non
 def test_crystals_without_a_graph_are_listed_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sheared = Lattice([[3, 0, 0], [3 * 200, 3, 0], [0, 0, 3]])  # a cube, its nearest neighbours 200 cells away
     skewed = structure_to_cif(Structure(sheared, ["H"], [[0, 0, 0]]))
-    _write_crystals(tmp_path, {"broken": "data_x\n_cell_length_a 3\n", "skewed": skewed})
+    write_crystals(tmp_path / "data/crystals.parquet", {"broken": "data_x\n_cell_length_a 3\n", "skewed": skewed})
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     main()
@@ -104,6 +98,29 @@ def test_a_disordered_site_counts_as_its_most_abundant_element_and_deuterium_as_
     species = [{"Fe": 0.4, "Ni": 0.6}, {"Ni": 0.5, "Fe": 0.5}, {"D": 1.0}, {"O": 0.3}]
     coords = [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
     assert atomic_numbers(Structure(Lattice.cubic(6), species, coords)).tolist() == [28, 26, 1, 8]
+
+
+def test_every_element_of_every_site_is_listed_where_one_site_is_mixed_or_partly_vacant() -> None:
+    coords = [[0, 0, 0], [0.5, 0.5, 0.5]]
+    for species, expected in (
+        ([{"Fe": 0.4, "Ni": 0.6}, "O"], [(0, 26, 0.4), (0, 28, 0.6), (1, 8, 1.0)]),
+        (["O", {"Li": 0.7}], [(0, 8, 1.0), (1, 3, 0.7)]),
+        (["O", {"D": 0.25, "H": 0.25, "Li": 0.5}], [(0, 8, 1.0), (1, 1, 0.5), (1, 3, 0.5)]),
+    ):
+        columns = occupancy_columns(Structure(Lattice.cubic(4), species, coords))
+        assert list(zip(*columns.values(), strict=True)) == expected
+        assert list(columns) == ["occupancy_site", "occupancy_element", "occupancy_fraction"]
+
+
+@pytest.mark.parametrize("species", ["O", "D", {"H": 0.5, "D": 0.5}, {"Fe2+": 0.3, "Fe3+": 0.7}, {"O": 0.9999999}])
+def test_a_site_of_one_element_is_ordered_whatever_its_isotopes_and_oxidation_states(species: Any) -> None:
+    columns = occupancy_columns(Structure(Lattice.cubic(4), [species], [[0, 0, 0]]))
+    assert columns == {"occupancy_site": [], "occupancy_element": [], "occupancy_fraction": []}
+
+
+def test_isotopes_and_oxidation_states_add_up_to_the_most_abundant_element() -> None:
+    species = [{"Fe2+": 0.3, "Fe3+": 0.3, "Ni2+": 0.4}, {"D": 0.3, "H": 0.3, "Li": 0.4}]
+    assert atomic_numbers(Structure(Lattice.cubic(6), species, [[0, 0, 0], [0.5] * 3])).tolist() == [26, 1]
 
 
 def test_workers_and_chunks_change_no_byte(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
