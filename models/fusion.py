@@ -22,12 +22,12 @@ _ELEMENTWISE_LOSS: dict[str, Callable[..., Tensor]] = {
 
 @dataclass(frozen=True)
 class FusionPrediction:
-    """Predictions of the three branches, in the units of the (normalised) target.
+    """Predictions of the three branches, in the units of the (normalised) targets.
 
     Attributes:
-        fused: (B,) from both modalities, or from the one that is there.
-        structure: (B,) from the structure alone; meaningless where it was dropped.
-        text: (B,) from the text alone; meaningless where it was dropped or empty.
+        fused: (B, n_targets) from both modalities, or from the one that is there.
+        structure: (B, n_targets) from the structure alone; meaningless where it was dropped.
+        text: (B, n_targets) from the text alone; meaningless where it was dropped or empty.
         has_structure: (B,) True where the structure was seen.
         has_text: (B,) True where a text of at least one word was seen.
     """
@@ -90,7 +90,7 @@ class CrossAttentionFusion(nn.Module):
 
 
 class FusionRegressor(nn.Module):
-    """One scalar from a crystal and its text, with a branch for each modality alone.
+    """One or more scalars from a crystal and its text, with a branch for each modality alone.
 
     A structure-text regressor in the manner of MultimodalCPF (github.com/Bi8bo001/MultimodalCPF), with these of its
     defects mended: a dropped structure loses positions and lattice too, not only its elements; dropping acts on the
@@ -107,6 +107,7 @@ class FusionRegressor(nn.Module):
         dim: d, features of atoms and words where they meet.
         n_heads: attention heads of the cross-attention.
         dropout: probability inside fusion and heads.
+        n_targets: scalars that are learned together, from the same features.
 
     Raises:
         ValueError: unknown fusion.
@@ -120,6 +121,7 @@ class FusionRegressor(nn.Module):
         dim: int,
         n_heads: int,
         dropout: float,
+        n_targets: int = 1,
     ) -> None:
         super().__init__()
         if fusion not in ("cross_attention", "concat"):
@@ -133,9 +135,9 @@ class FusionRegressor(nn.Module):
         self.fusion: nn.Module = (
             ConcatFusion(dim, dropout) if fusion == "concat" else CrossAttentionFusion(dim, n_heads, dropout)
         )
-        self.fused_head = _head(dim, dropout)
-        self.structure_head = _head(dim, dropout)
-        self.text_head = _head(dim, dropout)
+        self.fused_head = _head(dim, n_targets, dropout)
+        self.structure_head = _head(dim, n_targets, dropout)
+        self.text_head = _head(dim, n_targets, dropout)
 
     def forward(
         self,
@@ -156,9 +158,9 @@ class FusionRegressor(nn.Module):
         words, word_mask, has_text = self._words(tokens, keep_text)
         fused = self.fusion(atoms, atom_mask, words, word_mask)
         return FusionPrediction(
-            fused=self.fused_head(fused).squeeze(-1),
-            structure=self.structure_head(masked_mean(atoms, atom_mask)).squeeze(-1),
-            text=self.text_head(masked_mean(words, word_mask)).squeeze(-1),
+            fused=self.fused_head(fused),
+            structure=self.structure_head(masked_mean(atoms, atom_mask)),
+            text=self.text_head(masked_mean(words, word_mask)),
             has_structure=has_structure,
             has_text=has_text,
         )
@@ -189,8 +191,8 @@ def _replace_by_null(sequence: Tensor, mask: Tensor, keep: Tensor, null: Tensor)
     return replaced, torch.where(keep[:, None], mask, first)
 
 
-def _head(dim: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(dim), MLP(dim, dim, 1, dropout))
+def _head(dim: int, n_targets: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(nn.LayerNorm(dim), MLP(dim, dim, n_targets, dropout))
 
 
 def draw_modalities(
@@ -232,12 +234,14 @@ def fusion_loss(
     $$ \mathcal L = \frac{\sum_b w_b\, \bar\ell_b}{\sum_b w_b}, \qquad b \in \{\text{fused, structure, text}\} $$
 
     where $\bar\ell_b$ is the mean over the crystals whose modality was seen (zero if there is none), so that a branch
-    is not trained to guess what it cannot see. MultimodalCPF's default weights (1, 0, 0) leave two heads untrained;
+    is not trained to guess what it cannot see. The loss of a crystal is the sum over those targets whose value is
+    known, as Crystalformer learns several (Taniai et al., ICLR 2024, arXiv:2403.11686); a rare target therefore counts
+    in proportion to its values. MultimodalCPF's default weights (1, 0, 0) leave two heads untrained;
     here every weight must be positive.
 
     Args:
         prediction: of B crystals.
-        target: (B,) in the same units.
+        target: (B, n_targets) in the same units, NaN where unknown.
         weights: of fused, structure and text.
         loss: "smooth_l1" (quadratic below 1), "l1" or "mse".
 
@@ -248,6 +252,8 @@ def fusion_loss(
         raise ValueError(f"the weights of the three branches must be positive, not {weights}")
     if loss not in _ELEMENTWISE_LOSS:
         raise ValueError(f"loss is {loss!r}, expected one of {sorted(_ELEMENTWISE_LOSS)}")
+    known = ~target.isnan()
+    value = torch.where(known, target, 0.0)  # a NaN times zero would still be one
     everywhere = torch.ones_like(prediction.has_structure)
     branches = (
         (prediction.fused, everywhere),
@@ -255,7 +261,8 @@ def fusion_loss(
         (prediction.text, prediction.has_text),
     )
     total = torch.zeros_like(target[:1]).sum()
-    for weight, (values, seen) in zip(weights, branches, strict=True):
-        errors = _ELEMENTWISE_LOSS[loss](values, target, reduction="none")  # (B,)
+    for weight, (predicted, seen) in zip(weights, branches, strict=True):
+        errors = _ELEMENTWISE_LOSS[loss](predicted, value, reduction="none") * known
+        errors = errors.sum(dim=1)  # (B, n_targets) -> (B,)
         total = total + weight * (errors * seen).sum() / seen.sum().clamp_min(1)
     return total / sum(weights)

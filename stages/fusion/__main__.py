@@ -1,22 +1,20 @@
 """Train the regression of one target: `python -m stages.fusion formation_energy_per_atom`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
-from models.fusion import FusionRegressor
-from stages.fusion.dataset import read_labelled
+from stages.fusion.dataset import learned_targets, read_labelled
+from stages.fusion.model import build_model
 from stages.fusion.outputs import write_predictions, write_untrained
 from stages.fusion.task import FusionTask
-from stages.shared.encoders import build_graph_encoder, build_text_encoder
-from stages.shared.errors import StageError, run_stage
-from stages.shared.params import Params, load_params
+from stages.shared.embeddings import EMBEDDINGS, embedding_width
+from stages.shared.errors import run_stage
+from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.scratch import scratch_folder
 from stages.shared.tokenizers import build_tokenizer
-from stages.shared.towers import load_contrastive_model
-from stages.shared.training import seed_of, train, write_history
+from stages.shared.training import train, write_history
 from stages.shared.weights import save_weights
 
 DATA = Path("data")
@@ -26,36 +24,26 @@ def main() -> None:
     """Read labelled crystals, train from the pretrained towers, write weights, history and predictions."""
     target = sys.argv[1]
     params = load_params("build_graphs", "encoder", "text_encoder", "targets", "fusion")
-    if target not in params.targets:
-        raise StageError(f"{target} is not among the targets of params.yaml: {', '.join(params.targets)}")
-    inputs = [DATA / "graphs", DATA / "narratives.parquet", DATA / "crystals.parquet", DATA / "weights/pretrain"]
+    targets = learned_targets(target, params.fusion.auxiliary_targets, params.targets)
+    names = ("graphs", EMBEDDINGS, "narratives.parquet", "crystals.parquet", "weights/pretrain")
+    inputs = [DATA / name for name in names]
     with scratch_folder(f"fusion@{target}", params, inputs) as scratch:
-        examples = read_labelled(DATA, target, params.targets[target], params.fusion.text)
-        if not any(example.split == "train" for example in examples):
+        examples = read_labelled(DATA, targets, params.fusion.text, params.encoder)
+        labelled = [example for example in examples if example.value is not None]
+        if not any(example.split == "train" for example in labelled):
             say(f"{target}: no crystal of the train split has a value, so there is nothing to learn")
             write_untrained(DATA, target)
             return
         task = FusionTask(examples, params.fusion, build_tokenizer(params.text_encoder))
-        model = build_model(params)
+        train_graphs = [example.graph for example in examples if example.split == "train"]
+        model = build_model(DATA, params, len(targets), train_graphs)
         state = train(model, task, params.fusion, scratch, f"fusion {target}")
         config = {name: getattr(params, name).model_dump() for name in ("encoder", "text_encoder", "fusion")}
-        config |= {"cutoff": params.build_graphs.cutoff, "mean": task.mean, "scale": task.scale}
+        config |= {"cutoff": params.build_graphs.cutoff, "embedding_dim": embedding_width(DATA, params.encoder)}
+        config |= {"targets": list(targets)} | asdict(task.normalization)
         save_weights(DATA / "weights/fusion" / target, model.state_dict(), config)
         write_history(DATA / f"logs/fusion/{target}.csv", state)
-        write_predictions(DATA, target, examples, task.predict(model, examples))
-
-
-def build_model(params: Params) -> FusionRegressor:
-    """Return the regressor, with the pretrained towers unless params.yaml asks for random ones."""
-    torch.manual_seed(seed_of(params.fusion.seed, 0, "weights"))
-    graph_encoder = build_graph_encoder(params.encoder, params.build_graphs.cutoff)
-    text_encoder = build_text_encoder(params.text_encoder)
-    if params.fusion.pretrained:
-        pretrained = load_contrastive_model(DATA / "weights/pretrain").model
-        graph_encoder.load_state_dict(pretrained.graph_encoder.state_dict())
-        text_encoder.load_state_dict(pretrained.text_encoder.state_dict())
-    fusion = params.fusion
-    return FusionRegressor(graph_encoder, text_encoder, fusion.mixing, fusion.dim, fusion.n_heads, fusion.dropout)
+        write_predictions(DATA, target, labelled, task.predict(model, labelled))
 
 
 if __name__ == "__main__":

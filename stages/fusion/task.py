@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.fusion import FusionPrediction, FusionRegressor, draw_modalities, fusion_loss
 from models.graph.batch import CrystalBatch
 from models.text.huggingface import Tokens
 from stages.fusion.dataset import LabelledCrystal
+from stages.fusion.normalization import TargetNormalization
 from stages.shared.graphs import collate
 from stages.shared.params import FusionParams
 from stages.shared.tokenizers import TextTokenizer
@@ -20,7 +22,10 @@ _PREDICTION_BATCH = 64  # crystals predicted at a time; bounds memory, changes n
 
 @dataclass
 class FusionBatch:
-    """Crystals, texts, standardised targets (batch,) and which modalities training may look at, (batch,) bool each."""
+    """Crystals, texts, normalised targets (batch, n_targets) with NaN where unknown, and the modalities to look at.
+
+    `keep_structure` and `keep_text` are (batch,) bool.
+    """
 
     crystals: CrystalBatch
     tokens: Tokens
@@ -40,10 +45,10 @@ class FusionBatch:
 
 
 class FusionTask:
-    """Batches of labelled crystals with targets standardised by mean and standard deviation of the train split.
+    """Batches of labelled crystals with targets normalised by the train split.
 
     Args:
-        examples: crystals of all splits; at least one is in train.
+        examples: crystals of all splits; at least one is in train. All predictions are of their first target.
         params: the `fusion` section.
         tokenizer: of the text tower.
     """
@@ -54,9 +59,7 @@ class FusionTask:
         self._train = [example for example in examples if example.split == "train"]
         self._val = [example for example in examples if example.split == "val"]
         self._train_tokens = [tokenizer.encode(example.text) for example in self._train]
-        values = np.array([example.value for example in self._train])
-        self.mean = float(values.mean())
-        self.scale = float(values.std()) or 1.0  # one value everywhere: predict it
+        self.normalization = TargetNormalization.fit(_values(self._train), params.target_normalization)
 
     @property
     def n_train(self) -> int:
@@ -71,7 +74,7 @@ class FusionTask:
         return replace(batch, keep_structure=keep_structure, keep_text=keep_text)
 
     def loss(self, model: nn.Module, batch: FusionBatch) -> Tensor:
-        """Return the joint loss of the three branches on the standardised target."""
+        """Return the joint loss of the three branches on the normalised targets."""
         prediction: FusionPrediction = model(batch.crystals, batch.tokens, batch.keep_structure, batch.keep_text)
         weights = (self.params.fused_weight, self.params.structure_weight, self.params.text_weight)
         return fusion_loss(prediction, batch.target, weights, self.params.loss)
@@ -81,7 +84,7 @@ class FusionTask:
         if not self._val or not isinstance(model, FusionRegressor):
             return {}
         predicted = self.predict(model, self._val)
-        true = np.array([example.value for example in self._val])
+        true = _values(self._val)[:, 0]
         errors = {branch: float(np.abs(values - true).mean()) for branch, values in predicted.items()}
         return {
             "val_loss": errors["fused"],
@@ -93,23 +96,28 @@ class FusionTask:
     def predict(self, model: FusionRegressor, examples: Sequence[LabelledCrystal]) -> dict[str, np.ndarray]:
         """Return what `fused`, `structure` and `text` predict, each (n_examples,) in the target's unit."""
         device = next(model.parameters()).device
+        mean, scale = self.normalization.mean[0], self.normalization.scale[0]
         rows: list[np.ndarray] = []
         for start in range(0, len(examples), _PREDICTION_BATCH):
             chosen = examples[start : start + _PREDICTION_BATCH]
             batch = self._assemble(chosen, [self._tokenizer.encode(example.text) for example in chosen]).to(device)
             prediction = model(batch.crystals, batch.tokens, batch.keep_structure, batch.keep_text)
-            stacked = torch.stack([prediction.fused, prediction.structure, prediction.text])  # (3, batch)
-            rows.append(stacked.double().cpu().numpy() * self.scale + self.mean)
+            stacked = torch.stack([prediction.fused, prediction.structure, prediction.text])  # (3, batch, n_targets)
+            rows.append(stacked[:, :, 0].double().cpu().numpy() * scale + mean)
         columns = np.concatenate([np.zeros((3, 0)), *rows], axis=1)
         return dict(zip(("fused", "structure", "text"), columns, strict=True))
 
     def _assemble(self, examples: Sequence[LabelledCrystal], tokens: Sequence[np.ndarray]) -> FusionBatch:
-        values = np.array([example.value for example in examples])
         everything = torch.ones(len(examples), dtype=torch.bool)
         return FusionBatch(
             collate([example.graph for example in examples]),
             self._tokenizer.stack(tokens),
-            torch.from_numpy((values - self.mean) / self.scale).float(),
+            torch.from_numpy(self.normalization.apply(_values(examples))).float(),
             everything,
             everything,
         )
+
+
+def _values(examples: Sequence[LabelledCrystal]) -> NDArray[np.float64]:
+    """Return the targets, (n_examples, n_targets) in their units, NaN where unknown."""
+    return np.array([example.values for example in examples], dtype=np.float64)

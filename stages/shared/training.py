@@ -1,12 +1,12 @@
-"""The one training loop: AdamW with warm-up and cosine decay, best epoch by validation, resumable to the byte.
+"""The one training loop: AdamW, the best epoch by validation or the average of the last ones, resumable to the byte.
 
 Batches, dropout and augmentation of an epoch are a function of (seed, epoch) alone. A run that is killed at any moment
 and started again therefore ends with the same bytes as an undisturbed one.
 """
 
 import hashlib
-import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stages.shared.averaging import WeightAverage, copy_state
 from stages.shared.checkpoint import TrainingState, part, read_checkpoint, restore_optimizer, write_checkpoint
 from stages.shared.errors import StageError
+from stages.shared.optimization import build_optimizer, learning_rate
 from stages.shared.params import TrainingParams
 from stages.shared.progress import progress, say
 from stages.shared.runtime import launch_fabric
@@ -40,7 +42,11 @@ class Task(Protocol):
 
 
 def train(model: nn.Module, task: Task, params: TrainingParams, scratch: Path, label: str) -> TrainingState:
-    """Train in place and leave the weights of the best epoch in `model`.
+    """Train in place and leave the weights of the best epoch in `model`, or the average of the last epochs.
+
+    With `swa_epochs`, the weights after every step of that many last epochs are averaged. From the first of these
+    epochs on the average is what is validated and what is kept, whatever validation says, so the best epoch is the
+    last one and its running statistics of BatchNorm are computed anew. See `WeightAverage`.
 
     Args:
         model: the module to train; on return it is on the CPU and in evaluation mode.
@@ -56,22 +62,20 @@ def train(model: nn.Module, task: Task, params: TrainingParams, scratch: Path, l
         StageError: training diverged.
     """
     fabric = launch_fabric()
-    optimizer = torch.optim.AdamW(_decay_groups(model, params.weight_decay))
-    step, optimizer = fabric.setup(_LossModule(model, task), optimizer)
-    state, best = _resume(model, optimizer, scratch / "checkpoint.safetensors")
+    step, optimizer = fabric.setup(_LossModule(model, task), build_optimizer(model, params))
+    average = WeightAverage(model) if params.swa_epochs else None
+    loop = _Loop(fabric, step, optimizer, model, average, task, params)
+    path = scratch / "checkpoint.safetensors"
+    state, kept = _resume(model, optimizer, average, path)
     for epoch in progress(range(state.epoch, params.epochs), label):
         if params.patience and state.epoch - state.best_epoch >= params.patience:
             break
-        torch.manual_seed(seed_of(params.seed, epoch, "dropout"))
-        train_loss = _one_epoch(fabric, step, optimizer, task, params, epoch)
-        model.eval()
-        with torch.no_grad():
-            validation = task.validate(model)
-        _record(state, epoch, train_loss, learning_rate(params, epoch + 1.0), validation, label)
-        if state.best_epoch == epoch + 1:
-            best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-        write_checkpoint(scratch / "checkpoint.safetensors", state, model.state_dict(), best, optimizer.state_dict())
-    model.load_state_dict(best)
+        numbers, candidate = loop.run(epoch)
+        _record(state, numbers, label)
+        if state.best_epoch == state.epoch:
+            kept = copy_state(candidate)
+        write_checkpoint(path, state, model.state_dict(), kept, optimizer.state_dict())
+    model.load_state_dict(kept)
     model.to("cpu").eval()
     return state
 
@@ -88,17 +92,6 @@ class _LossModule(nn.Module):
         return self.task.loss(self.model, batch)
 
 
-def learning_rate(params: TrainingParams, epoch: float) -> float:
-    """Return the rate after a (fractional) number of epochs: linear warm-up, then half a cosine down to zero.
-
-    Loshchilov and Hutter, *SGDR*, ICLR 2017, arXiv:1608.03983, equation 5 with a single period.
-    """
-    if epoch < params.warmup_epochs:
-        return params.learning_rate * epoch / params.warmup_epochs
-    remaining = max(1, params.epochs - params.warmup_epochs)
-    return params.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (epoch - params.warmup_epochs) / remaining))
-
-
 def seed_of(seed: int, epoch: int, purpose: str) -> int:
     """Return a 32-bit seed that depends on the run's seed, the epoch (from 0) and what it is for."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{epoch}:{purpose}".encode()).digest()[:4], "big")
@@ -106,8 +99,12 @@ def seed_of(seed: int, epoch: int, purpose: str) -> int:
 
 def batches(n_rows: int, batch_size: int, random: np.random.RandomState) -> Iterator[np.ndarray]:
     """Yield the rows of an epoch in random order, in batches that differ by one row at most."""
-    n_batches = max(1, round(n_rows / batch_size))
-    yield from np.array_split(random.permutation(n_rows), n_batches)
+    yield from np.array_split(random.permutation(n_rows), count_batches(n_rows, batch_size))
+
+
+def count_batches(n_rows: int, batch_size: int) -> int:
+    """Return the number of batches of an epoch, at least one."""
+    return max(1, round(n_rows / batch_size))
 
 
 def write_history(path: Path, state: TrainingState) -> None:
@@ -117,61 +114,99 @@ def write_history(path: Path, state: TrainingState) -> None:
     write_csv(path, names, [[row[name] for name in names] for row in state.history])
 
 
-def _one_epoch(
-    fabric: Any, step: nn.Module, optimizer: torch.optim.Optimizer, task: Task, params: TrainingParams, epoch: int
-) -> float:
-    """Return the mean training loss of one pass over the training split.
+@dataclass(frozen=True)
+class _Loop:
+    """What stays the same from epoch to epoch; `step` takes a batch to its loss."""
 
-    Raises:
-        StageError: the loss or its gradient is no longer a finite number.
-    """
-    step.train()
-    random = np.random.RandomState(seed_of(params.seed, epoch, "batches"))
-    order = list(batches(task.n_train, params.batch_size, random))
-    total = 0.0
-    for count, rows in enumerate(order, start=1):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(params, epoch + count / len(order))
-        loss = step(task.batch(rows, random).to(fabric.device))
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        norm = fabric.clip_gradients(step, optimizer, max_norm=params.gradient_clip, error_if_nonfinite=False)
-        if not torch.isfinite(norm):
-            raise StageError(f"training diverged in epoch {epoch + 1}; lower learning_rate, now {params.learning_rate}")
-        optimizer.step()
-        total += loss.item() * len(rows)
-    return total / task.n_train
+    fabric: Any
+    step: nn.Module
+    optimizer: torch.optim.Optimizer
+    model: nn.Module
+    average: WeightAverage | None
+    task: Task
+    params: TrainingParams
+
+    def run(self, epoch: int) -> tuple[dict[str, float], nn.Module]:
+        """Train for one epoch and validate; return its numbers and the module that was validated."""
+        torch.manual_seed(seed_of(self.params.seed, epoch, "dropout"))
+        average = self.average if epoch >= self.params.epochs - self.params.swa_epochs else None
+        train_loss = self._train(epoch, average)
+        candidate = self.model if average is None else self._with_statistics(average, epoch)
+        candidate.eval()
+        with torch.no_grad():
+            validation = self.task.validate(candidate)
+        n_steps = count_batches(self.task.n_train, self.params.batch_size)
+        rate = learning_rate(self.params, (epoch + 1) * n_steps - 1, n_steps)
+        numbers = {"learning_rate": rate, "train_loss": train_loss, **validation}
+        if self.average is not None:
+            numbers["averaged_steps"] = self.average.n_steps
+        return numbers, candidate
+
+    def _train(self, epoch: int, average: WeightAverage | None) -> float:
+        """Return the mean training loss of one pass over the training split; add every step of it to `average`.
+
+        Raises:
+            StageError: the loss or its gradient is no longer a finite number.
+        """
+        self.step.train()
+        order, random = self._batches(epoch, "batches")
+        total = 0.0
+        for row, rows in enumerate(order):
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.params, epoch * len(order) + row, len(order))
+            loss = self.step(self.task.batch(rows, random).to(self.fabric.device))
+            self.optimizer.zero_grad()
+            self.fabric.backward(loss)
+            largest = self.params.gradient_clip
+            norm = self.fabric.clip_gradients(self.step, self.optimizer, max_norm=largest, error_if_nonfinite=False)
+            if not torch.isfinite(norm):
+                rate = self.params.learning_rate
+                raise StageError(f"training diverged in epoch {epoch + 1}; lower learning_rate, now {rate}")
+            self.optimizer.step()
+            if average is not None:
+                average.add(self.model)
+            total += loss.item() * len(rows)
+        return total / self.task.n_train
+
+    def _with_statistics(self, average: WeightAverage, epoch: int) -> nn.Module:
+        """Return the module with the averaged weights and with running statistics of BatchNorm that belong to them."""
+        order, random = self._batches(epoch, "statistics")
+        on_device = (self.task.batch(rows, random).to(self.fabric.device) for rows in order)
+        average.renew_batch_norm(_LossModule(average.model, self.task), on_device)
+        return average.model
+
+    def _batches(self, epoch: int, purpose: str) -> tuple[list[np.ndarray], np.random.RandomState]:
+        """Return the rows of each batch of a pass over the training split, and the generator for augmentation."""
+        random = np.random.RandomState(seed_of(self.params.seed, epoch, purpose))
+        return list(batches(self.task.n_train, self.params.batch_size, random)), random
 
 
-def _record(
-    state: TrainingState, epoch: int, train_loss: float, rate: float, validation: dict[str, float], label: str
-) -> None:
+def _record(state: TrainingState, numbers: dict[str, float], label: str) -> None:
     """Append an epoch to the history and note whether it is the best so far."""
-    selection = validation.get("val_loss", -float(epoch))  # nothing to select on: the last epoch wins
-    if selection < state.best_loss:
-        state.best_epoch, state.best_loss = epoch + 1, selection
-    state.epoch = epoch + 1
-    state.history.append({"epoch": epoch + 1, "learning_rate": rate, "train_loss": train_loss, **validation})
-    if epoch % 10 == 9:
-        numbers = ", ".join(f"{name} {value:.4g}" for name, value in {"train_loss": train_loss, **validation}.items())
-        say(f"{label}: epoch {epoch + 1}, {numbers}")
+    last_wins = "val_loss" not in numbers or numbers.get("averaged_steps", 0) > 0
+    selection = numbers.get("val_loss", state.best_loss)
+    state.epoch += 1
+    if last_wins or selection < state.best_loss:
+        state.best_epoch, state.best_loss = state.epoch, selection
+    state.history.append({"epoch": state.epoch, **numbers})
+    if state.epoch % 10 == 0:
+        shown = [f"{name} {value:.4g}" for name, value in numbers.items() if name != "learning_rate"]
+        say(f"{label}: epoch {state.epoch}, {', '.join(shown)}")
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> tuple[TrainingState, dict[str, Tensor]]:
-    """Load a checkpoint into model and optimizer where there is one; return its state and its best weights."""
+def _resume(
+    model: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage | None, path: Path
+) -> tuple[TrainingState, dict[str, Tensor]]:
+    """Load a checkpoint where there is one; return its state and the weights to keep, which an average goes on from."""
     checkpoint = read_checkpoint(path)
     if checkpoint is None:
         return TrainingState(), dict(model.state_dict())
     state, tensors = checkpoint
+    kept = part(tensors, "best")
     model.load_state_dict(part(tensors, "model"))
     restore_optimizer(optimizer, tensors)
+    n_steps = int(state.history[-1].get("averaged_steps", 0))
+    if average is not None and n_steps:
+        average.restore(kept, n_steps)
     say(f"going on after epoch {state.epoch}")
-    return state, part(tensors, "best")
-
-
-def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Put matrices into a group with weight decay; biases, norms and single numbers into one without."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    matrices = [parameter for parameter in parameters if parameter.ndim >= 2]
-    others = [parameter for parameter in parameters if parameter.ndim < 2]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return state, kept

@@ -57,7 +57,7 @@ def test_what_else_is_in_the_batch_changes_nothing(model: FusionRegressor) -> No
     for branch in BRANCHES:
         expected = torch.cat([getattr(prediction, branch) for prediction in alone])
         torch.testing.assert_close(getattr(together, branch), expected, rtol=1e-9, atol=1e-12)
-        assert getattr(together, branch).shape == (3,)
+        assert getattr(together, branch).shape == (3, 1)
 
 
 def test_both_modalities_reach_the_fused_branch(model: FusionRegressor) -> None:
@@ -111,7 +111,7 @@ def test_an_empty_text_is_a_dropped_text(model: FusionRegressor) -> None:
 
 def test_crystals_without_any_text_have_finite_predictions_and_gradients(model: FusionRegressor) -> None:
     prediction = model(three_crystals(), tokens("", "", ""))
-    loss = fusion_loss(prediction, torch.ones(3, dtype=torch.float64), (1.0, 1.0, 1.0))
+    loss = fusion_loss(prediction, torch.ones(3, 1, dtype=torch.float64), (1.0, 1.0, 1.0))
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
@@ -163,8 +163,9 @@ def test_impossible_rates_are_refused(structure_dropout: float, text_dropout: fl
         draw_modalities(4, structure_dropout, text_dropout, np.random.RandomState(0))
 
 
-def prediction_of(has_structure: list[bool], has_text: list[bool]) -> FusionPrediction:
-    values = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+def prediction_of(has_structure: list[bool], has_text: list[bool], n_targets: int = 1) -> FusionPrediction:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(3, len(has_text), n_targets, generator=generator, dtype=torch.float64)
     fused, structure, text = values
     return FusionPrediction(fused, structure, text, torch.tensor(has_structure), torch.tensor(has_text))
 
@@ -179,15 +180,60 @@ def prediction_of(has_structure: list[bool], has_text: list[bool]) -> FusionPred
 )
 def test_loss_leaves_dropped_modalities_out_of_their_branch(name: str, reference: Callable[[Tensor], Tensor]) -> None:
     prediction = prediction_of([True, False, True], [True, True, False])
-    target = torch.tensor([0.5, -1.0, 3.0], dtype=torch.float64)
+    target = torch.tensor([[0.5], [-1.0], [3.0]], dtype=torch.float64)
     fused, structure, text = (reference(getattr(prediction, branch) - target) for branch in BRANCHES)
     expected = (1.0 * fused.mean() + 0.5 * structure[[0, 2]].mean() + 0.25 * text[:2].mean()) / 1.75
     torch.testing.assert_close(fusion_loss(prediction, target, (1.0, 0.5, 0.25), name), expected)
 
 
+REFERENCES: dict[str, Callable[[float], float]] = {
+    "l1": abs,
+    "mse": lambda error: error**2,
+    "smooth_l1": lambda error: error**2 / 2 if abs(error) < 1 else abs(error) - 0.5,
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_loss_of_several_targets_with_gaps_is_that_of_a_loop(name: str) -> None:
+    has_structure, has_text = [True, False, True, True], [True, True, False, True]
+    prediction = prediction_of(has_structure, has_text, n_targets=3)
+    gap = float("nan")
+    target = torch.tensor([[0.5, gap, 2.0], [-1.0, 0.1, 0.2], [gap, gap, 1.5], [gap, -0.7, gap]], dtype=torch.float64)
+    expected = 0.0
+    for branch, weight, seen in zip(BRANCHES, (1.0, 0.5, 0.25), ([True] * 4, has_structure, has_text), strict=True):
+        crystals = [row for row in range(4) if seen[row]]
+        for row in crystals:
+            for column in range(3):
+                true = target[row, column].item()
+                if true == true:
+                    error = getattr(prediction, branch)[row, column].item() - true
+                    expected += weight * REFERENCES[name](error) / len(crystals)
+    found = fusion_loss(prediction, target, (1.0, 0.5, 0.25), name)
+    assert found.item() == pytest.approx(expected / 1.75, rel=1e-12)
+
+
+def test_an_unknown_value_sends_no_gradient_back() -> None:
+    prediction = prediction_of([True] * 2, [True] * 2, n_targets=2)
+    prediction.fused.requires_grad_()
+    target = torch.tensor([[0.5, float("nan")], [float("nan"), 0.5]], dtype=torch.float64)
+    fusion_loss(prediction, target, (1.0, 1.0, 1.0)).backward()
+    assert prediction.fused.grad is not None
+    assert torch.equal(prediction.fused.grad != 0, ~target.isnan())
+
+
+def test_targets_learned_together_share_all_but_the_last_layer_of_the_heads() -> None:
+    def size(n_targets: int) -> int:
+        towers = PaiNN(8, 1, 4, CUTOFF), ByteTransformer(6, 1, 2, 16, 8, 4, 0.0)
+        model = FusionRegressor(*towers, "concat", 8, 2, 0.0, n_targets).double()
+        assert model(three_crystals(), tokens()).text.shape == (3, n_targets)
+        return sum(parameter.numel() for parameter in model.parameters())
+
+    assert size(3) - size(1) == 3 * 2 * (8 + 1)  # three heads, two more outputs each: eight weights and a bias
+
+
 def test_a_branch_that_nobody_sees_costs_nothing() -> None:
     prediction = prediction_of([True] * 3, [False] * 3)
-    target = torch.zeros(3, dtype=torch.float64)
+    target = torch.zeros(3, 1, dtype=torch.float64)
     expected = (prediction.fused.abs().mean() + prediction.structure.abs().mean()) / 3
     torch.testing.assert_close(fusion_loss(prediction, target, (1.0, 1.0, 1.0), "l1"), expected)
 
@@ -195,9 +241,9 @@ def test_a_branch_that_nobody_sees_costs_nothing() -> None:
 @pytest.mark.parametrize("weights", [(1.0, 0.0, 0.0), (1.0, 1.0, -1.0)])
 def test_weights_that_are_not_positive_are_refused(weights: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="positive"):
-        fusion_loss(prediction_of([True] * 3, [True] * 3), torch.zeros(3), weights)
+        fusion_loss(prediction_of([True] * 3, [True] * 3), torch.zeros(3, 1), weights)
 
 
 def test_an_unknown_loss_is_refused() -> None:
     with pytest.raises(ValueError, match="'rmse'"):
-        fusion_loss(prediction_of([True] * 3, [True] * 3), torch.zeros(3), (1.0, 1.0, 1.0), "rmse")
+        fusion_loss(prediction_of([True] * 3, [True] * 3), torch.zeros(3, 1), (1.0, 1.0, 1.0), "rmse")

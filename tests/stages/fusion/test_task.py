@@ -1,11 +1,15 @@
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from models.fusion import FusionRegressor
+from models.graph.painn import PaiNN
 from stages.fusion.dataset import LabelledCrystal
 from stages.fusion.task import FusionTask
-from stages.shared.encoders import build_graph_encoder, build_text_encoder
+from stages.shared.encoders import build_text_encoder
 from stages.shared.params import load_params
 from stages.shared.tokenizers import build_tokenizer
 from tests.pipeline.imports import ROOT
@@ -18,24 +22,95 @@ TOKENIZER = build_tokenizer(PARAMS.text_encoder)
 def examples(n: int, spread: float = 1.0) -> list[LabelledCrystal]:
     splits = ["train", "train", "val", "test"]
     return [
-        LabelledCrystal(graph(f"m{i}", i % 90 + 1), f"Text {i}." if i % 3 else "", 5.0 + spread * i, splits[i % 4])
+        LabelledCrystal(graph(f"m{i}", i % 90 + 1), f"Text {i}." if i % 3 else "", (5.0 + spread * i,), splits[i % 4])
         for i in range(n)
     ]
 
 
-def regressor() -> FusionRegressor:
+def with_auxiliary(rows: list[LabelledCrystal]) -> list[LabelledCrystal]:
+    """Add an auxiliary target of another size that every third crystal lacks, and train crystals that have it alone."""
+    both = [replace(row, values=(*row.values, 100.0 * i if i % 3 else None)) for i, row in enumerate(rows)]
+    return both + [LabelledCrystal(graph(f"x{i}", i + 1), "Only this.", (None, 50.0 * i), "train") for i in range(4)]
+
+
+def regressor(n_targets: int = 1) -> FusionRegressor:
     torch.manual_seed(0)
-    return FusionRegressor(
-        build_graph_encoder(PARAMS.encoder, 6.0), build_text_encoder(PARAMS.text_encoder), "cross_attention", 32, 4, 0.0
-    ).eval()
+    towers = PaiNN(16, 1, 8, 6.0), build_text_encoder(PARAMS.text_encoder)
+    return FusionRegressor(*towers, "cross_attention", 32, 4, 0.0, n_targets).eval()
 
 
-def test_targets_are_standardised_by_the_train_split_alone() -> None:
+NORMALISED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "standardize": lambda y: (y - y.mean()) / y.std(),
+    "bias": lambda y: y - y.mean(),
+    "scale": lambda y: y / y.std(),
+    "none": lambda y: y,
+}
+
+
+@pytest.mark.parametrize("kind", NORMALISED)
+def test_targets_are_normalised_by_the_train_split_alone(kind: str) -> None:
     rows = examples(16)
-    task = FusionTask(rows, PARAMS.fusion, TOKENIZER)
+    task = FusionTask(rows, PARAMS.fusion.model_copy(update={"target_normalization": kind}), TOKENIZER)
     values = np.array([row.value for row in rows if row.split == "train"])
     target = task.batch(np.arange(8), np.random.RandomState(0)).target
-    np.testing.assert_allclose(target, (values - values.mean()) / values.std(), rtol=1e-6)
+    np.testing.assert_allclose(target[:, 0], NORMALISED[kind](values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", NORMALISED)
+def test_a_prediction_is_taken_back_to_the_unit_of_the_target(kind: str) -> None:
+    rows = examples(16)
+    task = FusionTask(rows, PARAMS.fusion.model_copy(update={"target_normalization": kind}), TOKENIZER)
+    model, train = regressor(), [row for row in rows if row.split == "train"]
+    batch = task.batch(np.arange(len(train)), np.random.RandomState(0))
+    with torch.no_grad():
+        raw = model(batch.crystals, batch.tokens).fused[:, 0].double().numpy()
+    values = np.array([row.value for row in train])
+    slope = {"standardize": values.std(), "scale": values.std(), "bias": 1.0, "none": 1.0}[kind]
+    offset = {"standardize": values.mean(), "bias": values.mean(), "scale": 0.0, "none": 0.0}[kind]
+    np.testing.assert_allclose(task.predict(model, train)["fused"], slope * raw + offset, rtol=1e-5)
+
+
+def test_each_target_is_normalised_by_its_own_known_values() -> None:
+    rows = with_auxiliary(examples(16))
+    task = FusionTask(rows, PARAMS.fusion, TOKENIZER)
+    train = [row for row in rows if row.split == "train"]
+    target = task.batch(np.arange(len(train)), np.random.RandomState(0)).target.numpy()
+    for column in (0, 1):
+        known = [i for i, row in enumerate(train) if row.values[column] is not None]
+        values = np.array([train[i].values[column] for i in known], dtype=float)
+        assert 0 < len(known) < len(train)
+        np.testing.assert_allclose(target[known, column], (values - values.mean()) / values.std(), rtol=1e-5, atol=1e-6)
+        assert np.isnan(np.delete(target[:, column], known)).all()
+
+
+def test_auxiliary_targets_do_not_change_what_is_validated_and_predicted() -> None:
+    rows = examples(16)
+    alone = FusionTask(rows, PARAMS.fusion, TOKENIZER)
+    together = FusionTask(with_auxiliary(rows), PARAMS.fusion, TOKENIZER)
+    model = regressor(n_targets=2)
+    assert together.validate(model) == alone.validate(model)
+    np.testing.assert_array_equal(together.predict(model, rows)["text"], alone.predict(model, rows)["text"])
+
+
+def test_crystals_with_an_auxiliary_value_alone_are_learned_from() -> None:
+    rows = with_auxiliary(examples(16))
+    task = FusionTask(rows, PARAMS.fusion, TOKENIZER)
+    model = regressor(n_targets=2)
+    only = [i for i, row in enumerate(row for row in rows if row.split == "train") if row.value is None]
+    task.loss(model, task.batch(np.array(only), np.random.RandomState(0))).backward()
+    gradient = dict(model.named_parameters())["fused_head.1.3.bias"].grad
+    assert gradient is not None
+    assert len(only) == 4
+    assert gradient[0] == 0
+    assert gradient[1] != 0
+
+
+def test_an_auxiliary_target_that_no_crystal_has_leaves_the_loss_finite() -> None:
+    rows = [replace(row, values=(*row.values, None)) for row in examples(8)]
+    task = FusionTask(rows, PARAMS.fusion, TOKENIZER)
+    loss = task.loss(regressor(n_targets=2), task.batch(np.arange(4), np.random.RandomState(0)))
+    assert torch.isfinite(loss)
+    assert (task.normalization.mean[1], task.normalization.scale[1]) == (0.0, 1.0)
 
 
 def test_predictions_are_in_the_unit_of_the_target_and_validation_is_their_error() -> None:
@@ -60,7 +135,7 @@ def test_a_prediction_does_not_depend_on_what_else_is_predicted() -> None:
 
 def test_one_value_everywhere_is_learned_as_that_value() -> None:
     task = FusionTask(examples(8, spread=0.0), PARAMS.fusion, TOKENIZER)
-    assert (task.mean, task.scale) == (5.0, 1.0)
+    assert (task.normalization.mean, task.normalization.scale) == (5.0, 1.0)
     assert torch.isfinite(task.loss(regressor(), task.batch(np.arange(4), np.random.RandomState(0))))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from stages.shared.checkpoint import TrainingState, part, read_checkpoint, write_checkpoint
 from stages.shared.errors import StageError
 from stages.shared.params import TrainingParams
-from stages.shared.training import batches, learning_rate, train
+from stages.shared.training import batches, train
 
 ROOT = Path(__file__).resolve().parents[3]
 PARAMS = TrainingParams(
@@ -21,10 +21,15 @@ PARAMS = TrainingParams(
     epochs=6,
     batch_size=8,
     learning_rate=0.4,
-    weight_decay=0.01,
+    schedule="cosine",
     warmup_epochs=2,
+    schedule_steps=4000,
+    adam_betas=[0.9, 0.999],
+    weight_decay=0.01,
+    decay="matrices",
     gradient_clip=100.0,
     patience=0,
+    swa_epochs=0,
 )
 
 
@@ -82,11 +87,6 @@ def test_training_that_diverges_is_one_sentence(tmp_path: Path) -> None:
         train(fresh_model(), task, PARAMS, tmp_path, "fit")
 
 
-def test_learning_rate_rises_linearly_and_falls_to_zero() -> None:
-    rates = [learning_rate(PARAMS, epoch) for epoch in (0.5, 1.0, 2.0, 4.0, 6.0)]
-    assert rates == pytest.approx([0.1, 0.2, 0.4, 0.2, 0.0])
-
-
 def test_every_row_is_in_exactly_one_batch_of_nearly_equal_size() -> None:
     for n_rows in (1, 7, 8, 33, 100):
         order = list(batches(n_rows, 8, np.random.RandomState(0)))
@@ -127,23 +127,24 @@ class SlowTask(LineTask):
 folder = Path(sys.argv[1])
 folder.mkdir(exist_ok=True)
 model = fresh_model()
-state = train(model, SlowTask(), PARAMS.model_copy(update={"epochs": 12}), folder, "run")
+params = PARAMS.model_copy(update={"epochs": 12, "swa_epochs": int(sys.argv[3])})
+state = train(model, SlowTask(), params, folder, "run")
 from stages.shared.weights import save_weights
 save_weights(folder / "out", model.state_dict(), {"history": state.history})
 """
 
 
-def start(folder: Path, pause: float) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SLOW_RUN, str(folder), str(pause)], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+def start(folder: Path, pause: float, swa_epochs: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", SLOW_RUN, str(folder), str(pause), str(swa_epochs)]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
-def test_a_run_killed_at_any_moment_ends_with_the_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:
-    assert start(tmp_path / "whole", 0.0).wait(120) == 0
+@pytest.mark.parametrize("swa_epochs", [0, 9])
+def test_a_run_killed_at_any_moment_ends_with_the_bytes_of_an_undisturbed_one(tmp_path: Path, swa_epochs: int) -> None:
+    assert start(tmp_path / "whole", 0.0, swa_epochs).wait(120) == 0
     killed = tmp_path / "killed"
     for n_epochs in (1, 5):
-        process = start(killed, 0.3)
+        process = start(killed, 0.3, swa_epochs)
         deadline = time.monotonic() + 100
         while time.monotonic() < deadline:
             checkpoint = read_checkpoint(killed / "checkpoint.safetensors")
@@ -153,6 +154,6 @@ def test_a_run_killed_at_any_moment_ends_with_the_bytes_of_an_undisturbed_one(tm
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (killed / "out").exists()
-    assert start(killed, 0.0).wait(120) == 0
+    assert start(killed, 0.0, swa_epochs).wait(120) == 0
     for name in ("weights.safetensors", "config.json"):
         assert (killed / "out" / name).read_bytes() == (tmp_path / "whole/out" / name).read_bytes()
