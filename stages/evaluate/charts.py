@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.shared.figures import BLACK, BLUE, GREY, ORANGE, drawing, write_message
+from stages.shared.figures import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, drawing, write_message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,31 +35,60 @@ class Example:
     predicted: Numbers
 
 
-def draw_training(path: Path, title: str, log: Mapping[str, Numbers], best_epoch: int | None) -> None:
-    """Draw the losses of a training run against the epoch and mark the epoch whose weights are kept.
+@dataclass(frozen=True)
+class Quantities:
+    """What the losses of a training run are, in words with their unit; the two are rarely the same.
+
+    Args:
+        train: what training minimises.
+        validation: what the best epoch is chosen by.
+    """
+
+    train: str
+    validation: str
+
+
+def draw_training(
+    path: Path, title: str, quantities: Quantities, log: Mapping[str, Numbers], kept_epoch: int | None
+) -> None:
+    """Draw the losses of a training run against the epoch, each in a panel of its own, and mark the weights kept.
 
     Args:
         path: the PNG to write.
         title: what was trained.
-        log: columns `epoch`, `train_loss`, `val_loss`, each (n_epochs,); NaN where not measured.
-        best_epoch: the epoch with the lowest validation loss, `None` if there is none.
+        quantities: what the losses are.
+        log: columns `epoch`, `train_loss`, `val_loss`, each (n_epochs,); NaN where not measured. Epochs with a positive
+            `averaged_steps`, where there is such a column, were validated with averaged weights.
+        kept_epoch: the epoch whose weights are kept, `None` without a validation loss.
     """
     from matplotlib.ticker import MaxNLocator
 
-    with drawing(path, 6.4, 3.8) as figure:
-        axes = figure.subplots()
+    with drawing(path, 6.4, 3.4 if kept_epoch is None else 5.4) as figure:
         epoch = log["epoch"]
         if len(epoch) == 0:
-            write_message(axes, "No epoch was logged.")
+            write_message(figure.subplots(), "No epoch was logged.")
             return
-        axes.plot(epoch, log["train_loss"], color=GREY, label="train")
-        if best_epoch is not None:
-            axes.plot(epoch, log["val_loss"], color=BLUE, label="validation")
-            best = float(log["val_loss"][epoch == best_epoch][0])
-            axes.plot(best_epoch, best, "o", color=ORANGE, label=f"best, epoch {best_epoch}")
-        axes.set(title=title, xlabel="epoch", ylabel="loss")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
+        panels = figure.subplots(1 if kept_epoch is None else 2, 1, sharex=True, squeeze=False)[:, 0]
+        panels[0].plot(epoch, log["train_loss"], color=GREY)
+        panels[0].set(title=f"{title}\nTraining: {quantities.train}")
+        if kept_epoch is not None:
+            _validation_panel(panels[1], log, kept_epoch)
+            panels[1].set(title=f"Validation: {quantities.validation}")
+        panels[-1].set(xlabel="epoch")
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _validation_panel(axes: "Axes", log: Mapping[str, Numbers], kept_epoch: int) -> None:
+    """Draw the validation loss, the epochs whose weights were averaged and the epoch that is kept."""
+    epoch, loss = log["epoch"], log["val_loss"]
+    averaged = epoch[log.get("averaged_steps", np.zeros(len(epoch))) > 0]
+    axes.plot(epoch, loss, color=BLUE)
+    kept = f"lowest, kept: epoch {kept_epoch}"
+    if len(averaged):
+        axes.axvspan(averaged[0] - 0.5, averaged[-1] + 0.5, color=LIGHT_GREY, alpha=0.6, linewidth=0)
+        kept = f"average of epochs {averaged[0]:.0f} to {averaged[-1]:.0f}, kept"
+    axes.plot(kept_epoch, float(loss[epoch == kept_epoch][0]), "o", color=ORANGE, label=kept)
+    axes.legend()
 
 
 def draw_parity(path: Path, label: str, unit: str, true: Numbers, branches: Mapping[str, Numbers]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.evaluate.charts import draw_examples
+from stages.evaluate.charts import Quantities, draw_examples
 from stages.evaluate.dos_scores import choose_examples, dos_metrics
 from stages.evaluate.dos_tables import write_errors, write_examples
 from stages.evaluate.predictions import (
@@ -53,7 +53,8 @@ def main() -> None:
     write_errors(Path(f"plots/dos/{kind}_errors.csv"), test["material_id"].tolist(), errors)
     write_examples(Path(f"plots/dos/{kind}_examples.csv"), axis, grid, examples)
     draw_examples(Path(f"plots/dos/{kind}_examples.png"), kind, axis, setting.unit, grid, examples)
-    evaluate_training(f"dos/{kind}", f"{kind} DOS")
+    losses = Quantities("weighted sum of the branches' RMSE (peak = 1)", "MAE, told the crystal system (peak = 1)")
+    evaluate_training(f"dos/{kind}", f"{kind} DOS", losses)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.evaluate.charts import draw_parity
+from stages.evaluate.charts import Quantities, draw_parity
 from stages.evaluate.fusion_scores import fusion_metrics
 from stages.evaluate.predictions import (
     SCORED_SPLITS,
@@ -47,7 +47,8 @@ def main() -> None:
     write_csv(parity.with_suffix(".csv"), ["material_id", "true", "predicted"], rows)
     branches = {branch: test[branch].to_numpy() for branch in BRANCHES}
     draw_parity(parity.with_suffix(".png"), setting.label, setting.unit, test["true"].to_numpy(), branches)
-    evaluate_training(f"fusion/{target}", setting.label)
+    losses = Quantities("joint loss of the branches on normalised targets", f"MAE of the fused branch ({setting.unit})")
+    evaluate_training(f"fusion/{target}", setting.label, losses)
 
 
 if __name__ == "__main__":

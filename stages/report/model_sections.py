@@ -44,6 +44,12 @@ def pretrain_section() -> Section:
     metrics = read_json(path)
     if metrics["best_epoch"] is None:
         course = f"It ran for {count(metrics['epochs'], 'epoch')}; there was no validation split to judge it by."
+    elif metrics.get("final_averaged_steps"):
+        course = (
+            f"It ran for {count(metrics['epochs'], 'epoch')}; the average of the weights after each of the last "
+            f"{count(round(metrics['final_averaged_steps']), 'step')} is kept, with a validation loss of "
+            f"{number(metrics['best_val_loss'])}."
+        )
     else:
         course = (
             f"It ran for {count(metrics['epochs'], 'epoch')}; the weights of epoch {metrics['best_epoch']} are kept, "

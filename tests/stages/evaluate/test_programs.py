@@ -113,6 +113,15 @@ def test_pretrain_metrics_name_the_best_epoch_and_the_final_temperature(run: Run
     }
 
 
+def test_a_run_that_averaged_weights_keeps_its_last_epoch(run: Run, tmp_path: Path) -> None:
+    header = ["epoch", "learning_rate", "train_loss", "val_loss", "averaged_steps"]
+    rows = [[1, 0.1, 3.0, 2.5, 0], [2, 0.1, 2.0, 2.25, 7], [3, 0.1, 1.0, 2.75, 14]]
+    write_csv(tmp_path / "data/logs/pretrain.csv", header, rows)
+    run(pretrain.main)
+    metrics = read_metrics("metrics/pretrain.json")
+    assert (metrics["best_epoch"], metrics["best_val_loss"], metrics["final_averaged_steps"]) == (3, 2.75, 14)
+
+
 def test_training_without_a_validation_split_has_no_best_epoch(run: Run, tmp_path: Path) -> None:
     write_csv(tmp_path / "data/logs/pretrain.csv", ["epoch", "learning_rate", "train_loss"], [[1, 0.1, 3.0]])
     run(pretrain.main)
