@@ -21,7 +21,7 @@ test: .venv/test.done
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-.venv/test.done: requirements-dev.txt requirements.txt constraints.txt | .venv/bin/python
+.venv/test.done: requirements-dev.txt requirements-extra.txt requirements.txt constraints.txt | .venv/bin/python
 	@echo "Installing requirements-dev.txt into .venv; this takes some minutes ..."
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ .venv/repro.done

@@ -9,7 +9,8 @@ from models.dos_transformer import DosTransformer
 from stages.dos.dataset import COLUMNS, read_spectra
 from stages.dos.outputs import write_predictions, write_untrained
 from stages.dos.task import DosTask, predict
-from stages.shared.encoders import build_graph_encoder
+from stages.shared.embeddings import EMBEDDINGS, embedding_width
+from stages.shared.encoders import build_graph_encoder, calibrate
 from stages.shared.errors import StageError, run_stage
 from stages.shared.params import Params, load_params
 from stages.shared.progress import say
@@ -26,16 +27,19 @@ def main() -> None:
     params = load_params("build_graphs", "encoder", "dos", "dos_kinds")
     if kind not in params.dos_kinds or kind not in COLUMNS:
         raise StageError(f"{kind} is not a kind of density of states; use one of {', '.join(COLUMNS)}")
-    with scratch_folder(f"dos@{kind}", params, [DATA / "graphs", DATA / "crystals.parquet"]) as scratch:
-        examples = read_spectra(DATA, kind, params.dos_kinds[kind])
+    inputs = [DATA / name for name in ("graphs", EMBEDDINGS, "crystals.parquet")]
+    with scratch_folder(f"dos@{kind}", params, inputs) as scratch:
+        examples = read_spectra(DATA, kind, params.dos_kinds[kind], params.encoder)
         if not any(example.split == "train" for example in examples):
             say(f"{kind}: no crystal of the train split has a density of states, so there is nothing to learn")
             write_untrained(DATA, kind)
             return
         model = build_model(params, kind)
+        calibrate(model.graph_encoder, [example.graph for example in examples if example.split == "train"])
         state = train(model, DosTask(examples, params.dos), params.dos, scratch, f"dos {kind}")
         config = {name: getattr(params, name).model_dump() for name in ("encoder", "dos")}
-        config |= {"cutoff": params.build_graphs.cutoff, "kind": params.dos_kinds[kind].model_dump()}
+        config |= {"cutoff": params.build_graphs.cutoff, "embedding_dim": embedding_width(DATA, params.encoder)}
+        config |= {"kind": params.dos_kinds[kind].model_dump()}
         save_weights(DATA / "weights/dos" / kind, model.state_dict(), config)
         write_history(DATA / f"logs/dos/{kind}.csv", state)
         write_predictions(DATA, kind, examples, *predict(model, examples))
@@ -45,7 +49,7 @@ def build_model(params: Params, kind: str) -> DosTransformer:
     """Return the untrained DOS transformer for the grid of this kind."""
     torch.manual_seed(seed_of(params.dos.seed, 0, f"weights of {kind}"))
     return DosTransformer(
-        build_graph_encoder(params.encoder, params.build_graphs.cutoff),
+        build_graph_encoder(params.encoder, params.build_graphs.cutoff, embedding_width(DATA, params.encoder)),
         n_bins=params.dos_kinds[kind].bins,
         dim=params.dos.dim,
         n_layers=params.dos.n_layers,

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from models.crystal_systems import CRYSTAL_SYSTEMS
 from stages.dos.targets import spectrum_target
-from stages.shared.graphs import CrystalGraph, read_graphs
-from stages.shared.params import DosKindParams
+from stages.shared.graphs import CrystalGraph, read_inputs
+from stages.shared.params import DosKindParams, EncoderParams
 from stages.shared.progress import say
 from stages.shared.schemas import SPLITS
 from stages.shared.tables import read_table
@@ -34,8 +34,8 @@ class CrystalSpectrum:
     split: str
 
 
-def read_spectra(data: Path, kind: str, kind_params: DosKindParams) -> list[CrystalSpectrum]:
-    """Return all crystals with a graph and states inside the window, by split, then by material_id.
+def read_spectra(data: Path, kind: str, kind_params: DosKindParams, encoder: EncoderParams) -> list[CrystalSpectrum]:
+    """Return all crystals that the graph tower can read with states inside the window, by split, then by material_id.
 
     Crystals whose spectrum has no states inside the window are counted and named.
 
@@ -43,13 +43,14 @@ def read_spectra(data: Path, kind: str, kind_params: DosKindParams) -> list[Crys
         data: the pipeline's data folder.
         kind: `phonon` or `electron`.
         kind_params: grid and smoothing.
+        encoder: the graph tower.
     """
     x_column, y_column = COLUMNS[kind]
     table = read_table(data / "crystals.parquet", ["material_id", "crystal_system", x_column, y_column])
     rows = {row["material_id"]: row for row in table.to_pylist()}
     examples, empty = [], []
     for split in SPLITS:
-        for graph in read_graphs(data / "graphs" / f"{split}.parquet"):
+        for graph in read_inputs(data, split, encoder):
             row = rows[graph.material_id]
             if row[x_column] is None:
                 continue

@@ -7,6 +7,8 @@ import torch
 from stages.pretrain.pairs import read_pairs
 from stages.pretrain.task import PretrainTask
 from stages.shared.checkpoint import TrainingState
+from stages.shared.embeddings import EMBEDDINGS, embedding_width
+from stages.shared.encoders import calibrate
 from stages.shared.errors import run_stage
 from stages.shared.params import load_params
 from stages.shared.progress import say
@@ -21,21 +23,28 @@ DATA = Path("data")
 def main() -> None:
     """Read pairs of crystal and text, train both towers, write weights and the training history."""
     params = load_params("build_graphs", "encoder", "text_encoder", "pretrain")
-    inputs = [DATA / "graphs", DATA / "narratives.parquet", DATA / "crystals.parquet"]
-    cutoff = params.build_graphs.cutoff
+    inputs = [DATA / name for name in ("graphs", EMBEDDINGS, "narratives.parquet", "crystals.parquet")]
+    cutoff, embedding_dim = params.build_graphs.cutoff, embedding_width(DATA, params.encoder)
     with scratch_folder("pretrain", params, inputs) as scratch:
-        pairs, held_out = read_pairs(DATA, "train"), read_pairs(DATA, "val")
+        pairs, held_out = (read_pairs(DATA, split, params.encoder) for split in ("train", "val"))
         torch.manual_seed(seed_of(params.pretrain.seed, 0, "weights"))
-        model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, cutoff)
+        model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, cutoff, embedding_dim)
         state = TrainingState()
         if len(pairs) > 1:
+            calibrate(model.graph_encoder, [pair.graph for pair in pairs])
             task = PretrainTask(pairs, held_out, build_tokenizer(params.text_encoder))
             state = train(model, task, params.pretrain, scratch, "pretrain")
             say(f"pretrain: {len(pairs)} pairs, best epoch {state.best_epoch}")
         else:
             say("pretrain: fewer than two crystals with a text in the train split; the towers stay untrained")
         save_contrastive_model(
-            DATA / "weights/pretrain", model, params.encoder, params.text_encoder, params.pretrain, cutoff
+            DATA / "weights/pretrain",
+            model,
+            params.encoder,
+            params.text_encoder,
+            params.pretrain,
+            cutoff,
+            embedding_dim,
         )
         write_history(DATA / "logs/pretrain.csv", state)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.shared.graphs import CrystalGraph, read_graphs
+from stages.shared.graphs import CrystalGraph, read_inputs
+from stages.shared.params import EncoderParams
 from stages.shared.tables import read_table
 
 
@@ -25,12 +26,13 @@ class CrystalText:
     fingerprint: str
 
 
-def read_pairs(data: Path, split: str) -> list[CrystalText]:
-    """Return the crystals of a split that have both a graph and a text, sorted by material_id.
+def read_pairs(data: Path, split: str, encoder: EncoderParams) -> list[CrystalText]:
+    """Return the crystals of a split that have a text and what the graph tower reads, sorted by material_id.
 
     Args:
         data: the pipeline's data folder.
         split: `train` or `val`.
+        encoder: the graph tower.
     """
     texts: dict[str, list[str]] = defaultdict(list)
     for row in read_table(data / "narratives.parquet").to_pylist():  # sorted by (material_id, view)
@@ -39,7 +41,7 @@ def read_pairs(data: Path, split: str) -> list[CrystalText]:
     fingerprints = dict(zip(crystals["material_id"], crystals["fingerprint"], strict=True))
     return [
         CrystalText(graph, tuple(texts[graph.material_id]), fingerprints[graph.material_id])
-        for graph in read_graphs(data / "graphs" / f"{split}.parquet")
+        for graph in read_inputs(data, split, encoder)
         if texts[graph.material_id]
     ]
 

@@ -1,22 +1,87 @@
 """Graph and text towers by the names params.yaml gives them."""
 
+import math
+from collections.abc import Sequence
+
 from models.graph.batch import GraphEncoder
+from models.graph.cgcnn import CGCNN
+from models.graph.crystalformer import Crystalformer
 from models.graph.painn import PaiNN
+from models.graph.precomputed import Precomputed
 from models.text.byte_transformer import ByteTransformer
 from models.text.huggingface import HuggingFaceEncoder
 from models.text.tokens import TextEncoder
-from stages.shared.params import EncoderParams, TextEncoderParams
+from stages.shared.graphs import CrystalGraph, collate
+from stages.shared.params import CGCNNParams, CrystalformerParams, EncoderParams, PaiNNParams, TextEncoderParams
 from stages.shared.pretrained_text import load_language_model
 
+_CALIBRATION_CRYSTALS = 256
 
-def build_graph_encoder(params: EncoderParams, cutoff: float) -> GraphEncoder:
+
+def build_graph_encoder(params: EncoderParams, cutoff: float, embedding_dim: int) -> GraphEncoder:
     """Return an untrained graph tower.
 
     Args:
         params: the `encoder` section.
         cutoff: Å, the cutoff of the graphs it will see.
+        embedding_dim: length of the precomputed embeddings; 0 for encoders that read the structure.
     """
-    return PaiNN(params.dim, params.n_interactions, params.n_radial, cutoff, params.pooling)
+    if params.name == "painn":
+        return _painn(params.painn, params, cutoff)
+    if params.name == "cgcnn":
+        return _cgcnn(params.cgcnn, params, cutoff)
+    if params.name == "crystalformer":
+        return _crystalformer(params.crystalformer, params)
+    return Precomputed(embedding_dim, params.dim, params.pooling)
+
+
+def calibrate(encoder: GraphEncoder, graphs: Sequence[CrystalGraph]) -> None:
+    """Set the constants of an untrained tower that depend on data, from crystals spread over the train split."""
+    if graphs:
+        encoder.calibrate(collate(graphs[:: math.ceil(len(graphs) / _CALIBRATION_CRYSTALS)]))
+
+
+def _painn(own: PaiNNParams, params: EncoderParams, cutoff: float) -> PaiNN:
+    return PaiNN(
+        dim=params.dim,
+        n_interactions=own.n_interactions,
+        n_radial=own.n_radial,
+        cutoff=cutoff,
+        pooling=params.pooling,
+        variant=own.variant,
+        element_features=own.element_features,
+    )
+
+
+def _cgcnn(own: CGCNNParams, params: EncoderParams, cutoff: float) -> CGCNN:
+    return CGCNN(
+        dim=params.dim,
+        n_convolutions=own.n_convolutions,
+        n_radial=own.n_radial,
+        cutoff=cutoff,
+        pooling=params.pooling,
+        variant=own.variant,
+        element_features=own.element_features,
+    )
+
+
+def _crystalformer(own: CrystalformerParams, params: EncoderParams) -> Crystalformer:
+    return Crystalformer(
+        dim=params.dim,
+        n_blocks=own.n_blocks,
+        n_heads=own.n_heads,
+        feed_forward_dim=own.feed_forward_dim,
+        domain=own.domain,
+        value_encoding=own.value_encoding,
+        n_radial=own.n_radial,
+        real_scale=own.real_scale,
+        reciprocal_scale=own.reciprocal_scale,
+        gauss_lower_bound=own.gauss_lower_bound,
+        image_tolerance=own.image_tolerance,
+        normalization=own.normalization,
+        dropout=own.dropout,
+        pooling=params.pooling,
+    )
 
 
 def build_text_encoder(params: TextEncoderParams) -> TextEncoder:

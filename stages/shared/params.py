@@ -70,14 +70,66 @@ class BuildGraphsParams(_Section):
     chunk_size: Positive
 
 
-class EncoderParams(_Section):
-    """The graph tower."""
+class PaiNNParams(_Section):
+    """PaiNN and CLaC's variant of it."""
 
-    name: Literal["painn"]
-    dim: Positive
     n_interactions: Positive
     n_radial: Positive
+    variant: Literal["paper", "clac"]
+    element_features: Literal["learned", "one_hot"]
+
+
+class CGCNNParams(_Section):
+    """The crystal graph convolutional network and CLaC's variant of it."""
+
+    n_convolutions: Positive
+    n_radial: Annotated[int, Field(gt=1)]
+    variant: Literal["paper", "clac"]
+    element_features: Literal["learned", "one_hot"]
+
+
+class CrystalformerParams(_Section):
+    """Infinitely connected attention."""
+
+    n_blocks: Positive
+    n_heads: Positive
+    feed_forward_dim: Positive
+    domain: Literal["real", "reciprocal", "multihead", "alternating"]
+    value_encoding: Literal["none", "distance", "angular"]
+    n_radial: Positive
+    real_scale: PositiveFloat
+    reciprocal_scale: PositiveFloat
+    gauss_lower_bound: Annotated[float, Field(gt=0, lt=1)]
+    image_tolerance: Annotated[float, Field(gt=0, lt=1)]
+    normalization: Literal["none", "post"]
+    dropout: Probability
+
+
+class PrecomputedParams(_Section):
+    """Embeddings that another model has made."""
+
+    model: Literal["chgnet", "orb", "equiformer_v2", "files"]
+    directory: str
+
+
+class EncoderParams(_Section):
+    """The graph tower: its name, what all have in common, and one subsection for each."""
+
+    name: Literal["painn", "cgcnn", "crystalformer", "precomputed"]
+    dim: Positive
     pooling: Literal["mean", "sum"]
+    painn: PaiNNParams
+    cgcnn: CGCNNParams
+    crystalformer: CrystalformerParams
+    precomputed: PrecomputedParams
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "EncoderParams":
+        if self.name == "crystalformer":
+            _require_divisible(self.dim, self.crystalformer.n_heads)
+            if self.crystalformer.domain == "multihead" and self.crystalformer.n_heads % 2:
+                raise ValueError("crystalformer.domain multihead needs an even number of heads")
+        return self
 
 
 class TextEncoderParams(_Section):
@@ -109,10 +161,23 @@ class TrainingParams(_Section):
     epochs: Positive
     batch_size: Positive
     learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
+    schedule: Literal["cosine", "inverse_sqrt"]
     warmup_epochs: Count
+    schedule_steps: Positive
+    adam_betas: Annotated[list[Probability], Field(min_length=2, max_length=2)]
+    weight_decay: NonNegativeFloat
+    decay: Literal["matrices", "all_but_bias"]
     gradient_clip: PositiveFloat
     patience: Count
+    swa_epochs: Count
+
+    @model_validator(mode="after")
+    def _reaches_the_averaged_epochs(self) -> "TrainingParams":
+        if self.swa_epochs >= self.epochs:
+            raise ValueError(f"swa_epochs {self.swa_epochs} must be below epochs {self.epochs}")
+        if self.swa_epochs and self.patience:
+            raise ValueError("patience would stop training before the epochs that swa_epochs averages; set it to 0")
+        return self
 
 
 class PretrainParams(TrainingParams):
@@ -136,6 +201,8 @@ class FusionParams(TrainingParams):
 
     pretrained: bool
     text: Literal["robocrystallographer", "narrative"]
+    auxiliary_targets: dict[str, list[str]]
+    target_normalization: Literal["standardize", "bias", "scale", "none"]
     mixing: Literal["cross_attention", "concat"]
     dim: Positive
     n_heads: Positive

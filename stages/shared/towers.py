@@ -24,18 +24,32 @@ class ContrastiveTowers:
     Attributes:
         model: the two towers and their projection heads, in evaluation mode.
         tokenizer: what turns texts into the text tower's input.
+        encoder: says what the graph tower reads of a crystal.
     """
 
     model: ContrastiveModel
     tokenizer: TextTokenizer
+    encoder: EncoderParams
 
 
 def build_contrastive_model(
-    encoder: EncoderParams, text_encoder: TextEncoderParams, pretrain: PretrainParams, cutoff: float
+    encoder: EncoderParams,
+    text_encoder: TextEncoderParams,
+    pretrain: PretrainParams,
+    cutoff: float,
+    embedding_dim: int,
 ) -> ContrastiveModel:
-    """Return the untrained pair of towers that params.yaml describes; `cutoff` is the graphs', in Å."""
+    """Return the untrained pair of towers that params.yaml describes.
+
+    Args:
+        encoder: the graph tower.
+        text_encoder: the text tower.
+        pretrain: the space they share.
+        cutoff: Å, of the graphs.
+        embedding_dim: length of the embeddings the graph tower reads, 0 where it reads none.
+    """
     return ContrastiveModel(
-        build_graph_encoder(encoder, cutoff),
+        build_graph_encoder(encoder, cutoff, embedding_dim),
         build_text_encoder(text_encoder),
         embedding_dim=pretrain.embedding_dim,
         initial_temperature=pretrain.temperature,
@@ -50,13 +64,15 @@ def save_contrastive_model(
     text_encoder: TextEncoderParams,
     pretrain: PretrainParams,
     cutoff: float,
+    embedding_dim: int,
 ) -> None:
-    """Write weights and the parameters that build the model again."""
+    """Write weights and the parameters that build the model again; arguments as in `build_contrastive_model`."""
     config = {
         "encoder": encoder.model_dump(),
         "text_encoder": text_encoder.model_dump(),
         "pretrain": pretrain.model_dump(),
         "cutoff": cutoff,
+        "embedding_dim": embedding_dim,
     }
     save_weights(folder, model.state_dict(), config)
 
@@ -68,15 +84,17 @@ def load_contrastive_model(folder: Path) -> ContrastiveTowers:
         StageError: the folder holds no readable weights.
     """
     state, config = load_weights(folder)
+    encoder = EncoderParams.model_validate(config["encoder"])
     text_encoder = TextEncoderParams.model_validate(config["text_encoder"])
     model = build_contrastive_model(
-        EncoderParams.model_validate(config["encoder"]),
+        encoder,
         text_encoder,
         PretrainParams.model_validate(config["pretrain"]),
         config["cutoff"],
+        config["embedding_dim"],
     )
     model.load_state_dict(state)
-    return ContrastiveTowers(model.eval(), build_tokenizer(text_encoder))
+    return ContrastiveTowers(model.eval(), build_tokenizer(text_encoder), encoder)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stages.shared.errors import run_stage
-from stages.shared.graphs import read_graphs
+from stages.shared.graphs import read_inputs
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.tables import read_table, write_csv, write_json, write_table
@@ -21,8 +21,8 @@ def main() -> None:
     columns = ["material_id", "formula", "crystal_system", "fingerprint", "split"]
     crystals = read_table(Path("data/crystals.parquet"), columns).to_pandas()
     narratives = read_table(Path("data/narratives.parquet")).to_pandas()
-    graphs = read_graphs(Path("data/graphs/test.parquet"))
     towers = load_contrastive_model(Path("data/weights/pretrain"))
+    graphs = read_inputs(Path("data"), "test", towers.encoder)
 
     in_gallery = [graph.material_id for graph in graphs]
     test = crystals.set_index("material_id").loc[in_gallery].reset_index()

@@ -1,8 +1,10 @@
 """Whole runs of the pipeline on small folders of raw records, one stage after the other in this process."""
 
+import functools
 import gzip
 import hashlib
 import json
+import operator
 import os
 import runpy
 import sys
@@ -28,6 +30,7 @@ COMMANDS = (
     "generate_cif",
     "describe",
     "build_graphs",
+    "embed",
     "pretrain",
     "fusion formation_energy_per_atom",
     "fusion band_gap",
@@ -90,14 +93,14 @@ def run_pipeline(root: Path, raw: Path, changes: dict[str, Any] | None = None) -
     Args:
         root: a folder to make and work in.
         raw: the sample directory.
-        changes: further parameters, as `section.name`.
+        changes: further parameters by their dotted names.
     """
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for section in params.values():
+    for section in sections_of(params):
         section |= {knob: value for knob, value in SMALL.items() if knob in section}
     for key, value in {"fetch.sample_directory": str(raw), **(changes or {})}.items():
-        section, knob = key.split(".")
-        params[section][knob] = value
+        *path, knob = key.split(".")
+        functools.reduce(operator.getitem, path, params)[knob] = value
     root.mkdir()
     (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (root / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
@@ -115,6 +118,12 @@ def run_pipeline(root: Path, raw: Path, changes: dict[str, Any] | None = None) -
         for path in sorted(root.rglob("*"))
         if path.is_file() and path.name != "params.yaml"
     }
+
+
+def sections_of(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the tree of parameters and every section of it, at any depth."""
+    below = [section for value in params.values() if isinstance(value, dict) for section in sections_of(value)]
+    return [params, *below]
 
 
 def run_command(command: str) -> None:

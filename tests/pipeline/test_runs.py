@@ -5,7 +5,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pymatgen.core import Structure
 
+from stages.shared.tables import read_csv
 from tests.pipeline.imports import ROOT
 from tests.pipeline.runs import (
     COMMANDS,
@@ -71,6 +73,8 @@ def test_the_other_choices_of_fusion_run_too(tmp_path: Path) -> None:
     write_documents(tmp_path / "raw", documents)
     write_narratives(tmp_path / "raw", {document["formula_pretty"] for document in documents}.__contains__)
     changes = {"fusion.text": "narrative", "fusion.mixing": "concat", "fusion.pretrained": False, "fusion.loss": "mse"}
+    changes |= {"fusion.auxiliary_targets": {"band_gap": ["gap", "metal"]}, "fusion.target_normalization": "bias"}
+    changes |= {"fusion.schedule": "inverse_sqrt", "fusion.decay": "all_but_bias", "fusion.swa_epochs": 1}
     run_pipeline(tmp_path / "run", tmp_path / "raw", changes)
     assert metrics_of(tmp_path / "run")["fusion/band_gap.json"]["test"]["fused_mae"] > 0
 
@@ -83,6 +87,25 @@ def test_a_language_model_can_be_the_text_tower(tmp_path: Path) -> None:
     metrics = metrics_of(tmp_path / "run")
     assert metrics["fusion/band_gap.json"]["test"]["text_mae"] > 0
     assert metrics["zero_shot.json"]["main"]["text_to_crystal"]["mrr"] > 0
+
+
+def test_embeddings_of_another_model_can_be_the_graph_tower_and_crystals_without_one_get_no_prediction(
+    tmp_path: Path,
+) -> None:
+    documents = sample_documents()[:40]
+    lonely = {document["material_id"] for document in documents[::5]}
+    for document in documents[::5]:  # so large a cell that CHGNet sees no neighbours
+        structure = Structure.from_dict(document["structure"])
+        document["structure"] = structure.scale_lattice(structure.volume * 1000).as_dict()
+    write_documents(tmp_path / "raw", documents)
+    run_pipeline(tmp_path / "run", tmp_path / "raw", {"encoder.name": "precomputed"})
+    rejected = read_csv(tmp_path / "run/data/embeddings_rejected.csv")
+    assert {row["material_id"] for row in rejected} == lonely
+    predictions = pq.read_table(tmp_path / "run/data/predictions/fusion/formation_energy_per_atom.parquet")
+    assert set(predictions["material_id"].to_pylist()) == {document["material_id"] for document in documents} - lonely
+    metrics = metrics_of(tmp_path / "run")
+    assert metrics["fusion/formation_energy_per_atom.json"]["test"]["fused_mae"] > 0
+    assert metrics["zero_shot.json"]["main"]["text_to_crystal"]["n"] > 0
 
 
 def incomplete(documents: list[Document], **replaced: Any) -> list[Document]:

@@ -83,8 +83,8 @@ def test_duplicates_and_shared_texts_are_no_negatives() -> None:
 
 def model_of(params: Params) -> ContrastiveTowers:
     torch.manual_seed(0)
-    model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, 6.0).eval()
-    return ContrastiveTowers(model, TOKENIZER)
+    model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, 6.0, 0).eval()
+    return ContrastiveTowers(model, TOKENIZER, params.encoder)
 
 
 def test_validation_measures_retrieval_over_the_whole_split_with_uncut_first_texts() -> None:

@@ -4,15 +4,18 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from pymatgen.core import Element
 
 from stages.shared.graphs import CrystalGraph
+from stages.shared.params import load_params
 from stages.shared.schemas import NARRATIVES_SCHEMA
 from stages.shared.tables import read_csv, read_table, write_table
 from stages.zero_shot import __main__ as zero_shot
+from tests.pipeline.imports import ROOT
 from tests.stages.evaluate.world import write_graphs, write_world
 
 NAMES = {Element.from_Z(z).long_name.lower(): z for z in range(1, 119)}
@@ -39,7 +42,8 @@ def embed_texts(towers: object, texts: Sequence[str]) -> np.ndarray:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder with the toy towers."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(zero_shot, "load_contrastive_model", lambda path: None)
+    towers = SimpleNamespace(encoder=load_params("encoder", path=ROOT / "params.yaml").encoder)
+    monkeypatch.setattr(zero_shot, "load_contrastive_model", lambda path: towers)
     monkeypatch.setattr(zero_shot, "embed_crystals", embed_crystals)
     monkeypatch.setattr(zero_shot, "embed_texts", embed_texts)
     return tmp_path
