@@ -246,11 +246,12 @@ class Crystalformer(GraphEncoder):
 
     def _spaces(self, crystals: CrystalBatch) -> tuple[RealSpace | None, ReciprocalSpace | None]:
         real = reciprocal = None
-        if any(block.real is not None for block in self._blocks()):
-            blocks = self.images(crystals)
-            real = RealSpace(blocks, [self._radial_basis(block) for block in blocks], self.reach)
-        if any(block.reciprocal is not None for block in self._blocks()):
-            reciprocal = self.waves(crystals)
+        with torch.autocast(crystals.lattice.device.type, enabled=False):  # 8 bits are not enough for geometry
+            if any(block.real is not None for block in self._blocks()):
+                blocks = self.images(crystals)
+                real = RealSpace(blocks, [self._radial_basis(block) for block in blocks], self.reach)
+            if any(block.reciprocal is not None for block in self._blocks()):
+                reciprocal = self.waves(crystals)
         return real, reciprocal
 
     def _radial_basis(self, block: ImageBlock) -> Tensor | None:

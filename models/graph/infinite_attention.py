@@ -140,7 +140,7 @@ class RealSpaceHeads(nn.Module):
         phi = a[..., None] * block.squared_distance[:, None]  # (A, H, M)
         logits = torch.where(phi >= -0.5 * reach**2, phi + content.gather(2, slot), -torch.inf)
         p = logits.softmax(dim=-1)
-        weight = torch.zeros_like(content).scatter_add(2, slot, p)
+        weight = p.new_zeros(content.shape).scatter_add(2, slot, p)
         if self.dropout and self.training:
             kept = F.dropout(torch.ones_like(weight), self.dropout)
             weight, p = weight * kept, p * kept.gather(2, slot)

@@ -57,7 +57,8 @@ class ReciprocalHeads(nn.Module):
         """Return heads (n_atoms, H, d_h); arguments as in `RealSpaceHeads.forward`."""
         head_dim = query.shape[-1]
         q, k, v = (_dense_heads(tensor, space.mask) for tensor in (query, key, value))  # (B, H, n_max, d_h)
-        alpha = self.alpha(_dense_heads(rho[..., None], space.mask).squeeze(-1), space)
+        with torch.autocast(rho.device.type, enabled=False):  # its terms cancel, which 8 bits do not survive
+            alpha = self.alpha(_dense_heads(rho[..., None], space.mask).squeeze(-1), space)
         logits = q @ k.transpose(-1, -2) * head_dim**-0.5 + alpha
         logits = logits.masked_fill(~space.mask[:, None, None], -torch.inf)
         heads = self.dropout(logits.softmax(dim=-1)) @ v  # (B, H, n_max, d_h)

@@ -222,6 +222,17 @@ def test_single_precision_is_close_to_double(subject: Subject, material: Materia
     torch.testing.assert_close(found.double(), subject(material).pooled, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ENCODERS)
+def test_mixed_precision_trains_and_stays_close(name: str) -> None:
+    encoder, batch = build(name).float(), single_precision(three_crystals())
+    expected = encode(encoder, batch).pooled
+    with torch.autocast("cpu", torch.bfloat16):
+        found = encode(encoder, batch).pooled
+        encode(encoder.train(), batch).pooled.square().sum().backward()
+    assert float((found - expected).abs().max()) < 0.2 * float(expected.abs().max())
+    assert all(parameter.grad is None or bool(parameter.grad.isfinite().all()) for parameter in encoder.parameters())
+
+
 @for_crystals
 def test_training_gives_every_parameter_and_every_atom_a_finite_gradient(subject: Subject, material: Material) -> None:
     encoder = build(subject.name).float().train()
