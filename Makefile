@@ -1,9 +1,10 @@
-# Two commands: `make repro` builds every result, `make test` runs linters and tests. Each makes the environment it needs.
+# `make repro` builds every result, `make test` runs linters and tests, `make ablation` compares the graph encoders.
+# Each makes the environment it needs.
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: repro test clean
+.PHONY: repro test ablation clean
 
 repro: .venv/repro.done
 	. .venv/bin/activate && dvc repro
@@ -11,6 +12,15 @@ repro: .venv/repro.done
 
 test: .venv/test.done
 	. .venv/bin/activate && ruff check . && ruff format --check . && mypy && python -m pytest
+
+# Runs the pipeline once for each encoder, as DVC experiments. `--run-all` exits with 0 whatever fails; the last command
+# does not, and names what failed.
+ablation: .venv/extra.done
+	@git diff --quiet HEAD -- . ':!metrics/ablation' ':!plots/ablation' || \
+		{ echo "error: the encoders are compared on the last commit; commit your changes first" >&2; exit 1; }
+	. .venv/bin/activate && dvc exp run --queue -S "encoder.name=painn,cgcnn,crystalformer,precomputed"
+	. .venv/bin/activate && dvc exp run --run-all && python -m stages.ablation
+	@echo "Compared: see metrics/ablation and plots/ablation, or run 'make repro' and open report.html."
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Xtalk needs Python 3.11 or newer; try: make PYTHON=python3.11")'
@@ -24,6 +34,11 @@ test: .venv/test.done
 .venv/test.done: requirements-dev.txt requirements-extra.txt requirements.txt constraints.txt | .venv/bin/python
 	@echo "Installing requirements-dev.txt into .venv; this takes some minutes ..."
 	@$(PIP) -r requirements-dev.txt
+	@touch $@ .venv/repro.done .venv/extra.done
+
+.venv/extra.done: requirements-extra.txt requirements.txt constraints.txt | .venv/bin/python
+	@echo "Installing requirements-extra.txt into .venv; this takes some minutes ..."
+	@$(PIP) -r requirements-extra.txt
 	@touch $@ .venv/repro.done
 
 clean:

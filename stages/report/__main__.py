@@ -4,6 +4,7 @@ from pathlib import Path
 
 import yaml
 
+from stages.report.ablation_section import ablation_sections
 from stages.report.data_section import data_section
 from stages.report.model_sections import dos_section, fusion_section, pretrain_section
 from stages.report.page import render
@@ -31,6 +32,7 @@ def main() -> None:
         *zero_shot_sections(),
         *(fusion_section(target, setting, crystals) for target, setting in params.targets.items()),
         *(dos_section(kind, setting, crystals) for kind, setting in params.dos_kinds.items()),
+        *ablation_sections(params.targets, params.dos_kinds),
     ]
     summary = summary_table(params.targets, params.dos_kinds)
     page = render(summary, pipeline_layers(stages, names_of), sections)

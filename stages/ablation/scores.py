@@ -1,0 +1,58 @@
+"""The test scores of one experiment that tell graph encoders apart."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from stages.ablation.experiments import Experiment
+from stages.shared.errors import StageError
+
+Scores = dict[str, dict[str, dict[str, float | int | None]]]
+
+# The structure branch reads no text, so that it shows the graph encoder alone.
+FUSION = ("n", "fused_mae", "fused_mae_low", "fused_mae_high", "structure_mae", "mean_baseline_mae")
+DOS = (
+    "n",
+    "predicted_r2",
+    "predicted_r2_low",
+    "predicted_r2_high",
+    "predicted_mae",
+    "mean_baseline_r2",
+    "mean_baseline_mae",
+)
+RETRIEVAL = ("n", "top_1", "top_1_low", "top_1_high", "top_1_chance")
+DIRECTIONS = ("text_to_crystal", "crystal_to_text")
+
+
+def encoder_scores(experiment: Experiment, targets: Iterable[str], kinds: Iterable[str]) -> Scores:
+    """Return the scores on the test split, with what is trivial beside them; null where not defined.
+
+    Args:
+        experiment: has the metrics of `evaluate` and `zero_shot`.
+        targets: scalar properties; errors are in the unit of the property.
+        kinds: of densities of states, each spectrum divided by its highest peak.
+
+    Returns:
+        `fusion` by target, `dos` by kind, `retrieval` from the whole test gallery by direction.
+
+    Raises:
+        StageError: a metrics file is missing.
+    """
+    retrieval = _file(experiment, "metrics/zero_shot.json")["main"]
+    return {
+        "fusion": {name: _pick(_file(experiment, f"metrics/fusion/{name}.json")["test"], FUSION) for name in targets},
+        "dos": {name: _pick(_file(experiment, f"metrics/dos/{name}.json")["test"], DOS) for name in kinds},
+        "retrieval": {name: _pick(retrieval[name], RETRIEVAL) for name in DIRECTIONS},
+    }
+
+
+def _file(experiment: Experiment, path: str) -> Mapping[str, Any]:
+    if path not in experiment.metrics:
+        raise StageError(
+            f"{experiment.name}, which has the encoder {experiment.encoder}, has no {path}; run `make ablation`"
+        )
+    contents: Mapping[str, Any] = experiment.metrics[path]
+    return contents
+
+
+def _pick(scores: Mapping[str, Any], keys: Iterable[str]) -> dict[str, float | int | None]:
+    return {key: scores[key] for key in keys}
