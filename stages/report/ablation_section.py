@@ -37,6 +37,12 @@ def ablation_sections(targets: Mapping[str, TargetParams], kinds: Iterable[str])
         "number of epochs and other settings. The intervals in the figure show how "
         "much a score depends on the choice of test crystals; another seed would move it too."
     ]
+    if any(name.startswith("precomputed") for name in names):
+        paragraphs.append(
+            "The model that made the precomputed embeddings was trained elsewhere, CHGNet for example on energies of "
+            "Materials Project crystals. It may have seen the labels of test crystals, so its scores are no fair "
+            "measure beside the others."
+        )
     figure = Figure(
         FIGURE,
         f"Test scores of the encoders {', '.join(names)} on every task, with 95 % intervals, beside the mean of the "

@@ -8,6 +8,7 @@ from stages.shared.tables import read_json
 from tests.pipeline.imports import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMPARED = ("painn", "cgcnn", "crystalformer", "precomputed_chgnet")
 METRICS = {
     "Formation energy, MAE, eV/atom": ("fusion/formation_energy_per_atom", "fused_mae", "mae"),
     "Band gap, MAE, eV": ("fusion/band_gap", "fused_mae", "mae"),
@@ -36,6 +37,28 @@ def test_the_retrieval_rows_say_what_the_committed_metrics_say(direction: str) -
     scores = read_json(ROOT / "metrics/zero_shot.json")["main"][direction]
     label = direction.replace("_", " ").capitalize() + f", top-1 of {scores['n']}"
     assert table_row(label) == [f"{100 * scores['top_1']:.0f} %", f"{100 * scores['top_1_chance']:.1f} %", "–"]
+
+
+ABLATION = {
+    "Formation energy MAE (eV/atom)": ("fusion", "formation_energy_per_atom", "fused_mae"),
+    "Band gap MAE (eV)": ("fusion", "band_gap", "fused_mae"),
+    "Phonon DOS R²": ("dos", "phonon", "predicted_r2"),
+    "Electron DOS R²": ("dos", "electron", "predicted_r2"),
+}
+
+
+@pytest.mark.parametrize("label", ABLATION)
+def test_the_comparison_of_encoders_says_what_the_committed_metrics_say(label: str) -> None:
+    section, task, score = ABLATION[label]
+    scores = read_json(ROOT / "metrics/ablation/encoders.json")
+    expected = [scores[encoder][section][task][score] for encoder in COMPARED]
+    assert table_row(label) == [f"{value:.3f}".replace("-", "−") for value in expected]
+
+
+def test_the_comparison_of_encoders_in_retrieval_says_what_the_committed_metrics_say() -> None:
+    scores = read_json(ROOT / "metrics/ablation/encoders.json")
+    expected = [scores[encoder]["retrieval"]["text_to_crystal"]["top_1"] for encoder in COMPARED]
+    assert table_row("Text to crystal, top-1") == [f"{100 * value:.0f} %" for value in expected]
 
 
 def test_every_file_and_every_parameter_named_in_the_readme_exists() -> None:

@@ -60,3 +60,10 @@ def test_a_target_that_was_not_compared_is_a_dash() -> None:
     one = scores(0.5, 1.5, 0.75)
     del one["fusion"]["band_gap"]
     assert rows({"painn": one})["Band gap, MAE (eV)"] == ["–", "–"]
+
+
+@pytest.mark.parametrize(("names", "warned"), [(["painn", "precomputed_chgnet"], True), (["painn", "cgcnn"], False)])
+def test_a_model_trained_elsewhere_comes_with_a_warning(names: list[str], warned: bool) -> None:
+    write_json(Path("metrics/ablation/encoders.json"), {name: scores(0.5, 1.5, 0.75) for name in names})
+    (section,) = ablation_sections(TARGETS, ["phonon"])
+    assert any("may have seen the labels of test crystals" in paragraph for paragraph in section.paragraphs) == warned
