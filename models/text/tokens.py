@@ -61,7 +61,7 @@ class TextEncoder(nn.Module):
     dim: int
 
 
-def encode_text(text: str, max_words: int, max_bytes: int) -> NDArray[np.int16]:
+def encode_text(text: str, max_words: int, max_bytes: int) -> NDArray[np.uint8]:
     """Cut one text into words and each word into its UTF-8 bytes.
 
     A word is a run of letters ("CdAgSb", "Ångström"), a run of at most three digits, or one other sign; white space
@@ -74,7 +74,7 @@ def encode_text(text: str, max_words: int, max_bytes: int) -> NDArray[np.int16]:
         max_bytes: W, bytes in a row.
 
     Returns:
-        (n_words, W) byte value + 1, 0 = padding; (0, W) for a text without any word.
+        (n_words, W) byte value + 1, 0 = padding; (0, W) for a text without any word. No byte of UTF-8 exceeds 244.
     """
     # every row takes at least one byte of a word, so further words could not matter
     words = [word.encode("utf-8", "replace") for word in _WORD.findall(text)[:max_words]]
@@ -84,12 +84,12 @@ def encode_text(text: str, max_words: int, max_bytes: int) -> NDArray[np.int16]:
     first_byte = np.cumsum(lengths) - lengths
     position = np.arange(lengths.sum()) - np.repeat(first_byte, lengths)  # of a byte in its word
     row = np.repeat(first_row, lengths) + position // max_bytes
-    rows = np.zeros((int(n_rows.sum()), max_bytes), dtype=np.int16)
-    rows[row, position % max_bytes] = np.frombuffer(b"".join(words), dtype=np.uint8) + np.int16(1)
+    rows = np.zeros((int(n_rows.sum()), max_bytes), dtype=np.uint8)
+    rows[row, position % max_bytes] = np.frombuffer(b"".join(words), dtype=np.uint8) + np.uint8(1)
     return rows[:max_words]
 
 
-def stack(encoded: Sequence[NDArray[np.int16]]) -> TextTokens:
+def stack(encoded: Sequence[NDArray[np.uint8]]) -> TextTokens:
     """Pad encoded texts to the longest of the batch.
 
     Args:
@@ -104,8 +104,3 @@ def stack(encoded: Sequence[NDArray[np.int16]]) -> TextTokens:
     for i, rows in enumerate(encoded):
         padded[i, : len(rows)] = rows
     return TextTokens(torch.from_numpy(padded), torch.arange(longest) < n_words[:, None])
-
-
-def tokenize(texts: Sequence[str], max_words: int, max_bytes: int) -> TextTokens:
-    """Encode texts and pad them to the longest; see `encode_text` and `stack`."""
-    return stack([encode_text(text, max_words, max_bytes) for text in texts])

@@ -1,6 +1,8 @@
 """Write data/graphs/{train,val,test}.parquet from data/crystals.parquet: `python -m stages.build_graphs`."""
 
+from contextlib import ExitStack
 from functools import partial
+from itertools import tee
 from pathlib import Path
 
 from stages.build_graphs.graphs import CrystalEntry, GraphRejection, graph_row
@@ -9,7 +11,7 @@ from stages.shared.parallel import map_ordered
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.schemas import GRAPHS_SCHEMA, SPLITS
-from stages.shared.tables import read_table, write_csv, write_table
+from stages.shared.tables import count_rows, iterate_rows, row_writer, write_csv
 
 CRYSTALS = Path("data/crystals.parquet")
 GRAPHS = Path("data/graphs")
@@ -17,27 +19,32 @@ REJECTED = Path("data/graphs_rejected.csv")
 
 
 def main() -> None:
-    """Read the crystals, build their graphs over processes, write one table per split."""
+    """Read the crystals, build their graphs over processes, write one table per split, all row by row."""
     params = load_params("build_graphs").build_graphs
-    crystals = read_table(CRYSTALS, ["material_id", "source", "source_id", "cif", "split"]).to_pylist()
-    entries = [CrystalEntry(crystal["material_id"], crystal["cif"]) for crystal in crystals]
-    work = partial(graph_row, cutoff=params.cutoff, max_neighbors=params.max_neighbors)
-    results = list(map_ordered(work, entries, params.chunk_size, "build_graphs"))
+    n_crystals = count_rows(CRYSTALS)
+    crystals = iterate_rows(CRYSTALS, ["material_id", "source", "source_id", "cif", "split"])
+    rows, to_map = tee(crystal for crystal in crystals if crystal["split"] is not None)
+    entries = (CrystalEntry(crystal["material_id"], crystal["cif"]) for crystal in to_map)
+    work = partial(graph_row, cutoff=params.cutoff, max_neighbors=params.max_neighbors, selection=params.selection)
+    results = map_ordered(work, entries, params.chunk_size, "build_graphs", total=n_crystals)
 
     rejected = []
-    graphs: dict[str, list[dict[str, object]]] = {split: [] for split in SPLITS}
-    for crystal, result in zip(crystals, results, strict=True):
-        if isinstance(result, GraphRejection):
-            rejected.append((crystal["source"], crystal["source_id"], "build_graphs", result.reason))
-        else:
-            graphs[crystal["split"]].append(result)
+    with ExitStack() as files:
+        tables = {
+            split: files.enter_context(row_writer(GRAPHS / f"{split}.parquet", GRAPHS_SCHEMA)) for split in SPLITS
+        }
+        for crystal, result in zip(rows, results, strict=True):
+            if isinstance(result, GraphRejection):
+                rejected.append((crystal["source"], crystal["source_id"], "build_graphs", result.reason))
+            else:
+                tables[crystal["split"]].append(result)
 
-    for split, rows in graphs.items():
-        columns = {name: [row[name] for row in rows] for name in GRAPHS_SCHEMA.names}
-        write_table(GRAPHS / f"{split}.parquet", columns, GRAPHS_SCHEMA)
-        say(f"{split}: {len(rows)} graphs")
+    for split, table in tables.items():
+        say(f"{split}: {table.n_rows} graphs")
     write_csv(REJECTED, ("source", "source_id", "stage", "reason"), rejected)
-    say(f"{len(crystals)} crystals = {len(crystals) - len(rejected)} graphs + {len(rejected)} rejected")
+    n_graphs = sum(table.n_rows for table in tables.values())
+    n_unsplit = n_crystals - n_graphs - len(rejected)
+    say(f"{n_crystals} crystals = {n_graphs} graphs + {len(rejected)} rejected + {n_unsplit} in no split")
 
 
 if __name__ == "__main__":

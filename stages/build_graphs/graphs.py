@@ -8,7 +8,7 @@ import numpy as np
 from pymatgen.core import Structure
 from pymatgen.core.sites import PeriodicSite
 
-from stages.build_graphs.neighbors import periodic_neighbors
+from stages.build_graphs.neighbors import Selection, periodic_neighbors
 from stages.shared.structures import structure_from_cif
 
 OCCUPANCY_TOLERANCE = 1e-6
@@ -31,19 +31,22 @@ class GraphRejection:
     reason: str
 
 
-def graph_row(crystal: CrystalEntry, cutoff: float, max_neighbors: int) -> dict[str, Any] | GraphRejection:
+def graph_row(
+    crystal: CrystalEntry, cutoff: float, max_neighbors: int, selection: Selection = "whole_shells"
+) -> dict[str, Any] | GraphRejection:
     """Return the columns of `GRAPHS_SCHEMA` for one crystal.
 
     Args:
         crystal: its CIF text gives lattice and sites.
         cutoff: Å.
-        max_neighbors: see `periodic_neighbors`.
+        max_neighbors: see `periodic_neighbors`, as `selection`.
+        selection: what is kept of several neighbours at the distance of the last one.
     """
     try:
         structure = structure_from_cif(crystal.cif)
     except ValueError as error:
         return GraphRejection(crystal.material_id, f"the CIF cannot be read: {error}")
-    neighbors = periodic_neighbors(structure, cutoff, max_neighbors)
+    neighbors = periodic_neighbors(structure, cutoff, max_neighbors, selection)
     reach = int(np.abs(neighbors.image).max(initial=0))
     if reach > np.iinfo(np.int8).max:
         return GraphRejection(

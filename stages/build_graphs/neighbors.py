@@ -1,10 +1,11 @@
 """Periodic neighbour lists.
 
-The search itself is pymatgen's `find_points_in_spheres`. On the sample and on its 2 x 2 x 2 and 3 x 3 x 3 supercells
-at 6 Å it took half to a third of vesin's time, and it finds what a brute-force search finds (see the tests).
+The search itself is pymatgen's `find_points_in_spheres`: of the searches that find what a brute-force search finds
+(see the tests) it is the fastest, ahead of vesin, matscipy and ASE (`python -m tests.benchmarks.graphs`).
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,12 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 
 SHELL_WIDTH = 1e-3
 """Å; neighbours whose distances differ by less lie in one shell."""
+ROUNDING_MARGIN = 3.14e-7
+"""Å; cutoff and shells end this much beside round numbers. Distances often are round: the last bit would decide."""
+SAME_PLACE = 1e-8
+"""Å; an atom this close to itself is itself and no image."""
+
+Selection = Literal["whole_shells", "exactly"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,7 @@ class PeriodicNeighbors:
     """Directed edges from each atom to its neighbours.
 
     `source` and `target` (n_edges,), `image` (n_edges, 3) and `distance` (n_edges,) in Å; the edge vector is
-    x_target + image · lattice − x_source. Sorted by source, distance, target and image.
+    x_target + image · lattice − x_source. Sorted by source, distance in steps of `SHELL_WIDTH`, target and image.
     """
 
     source: NDArray[np.int64]
@@ -28,42 +35,92 @@ class PeriodicNeighbors:
     image: NDArray[np.int64]
     distance: NDArray[np.float64]
 
-    def __getitem__(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "PeriodicNeighbors":
-        """Return the edges selected by a mask or by indices."""
+    def __getitem__(self, which: NDArray[np.int64]) -> "PeriodicNeighbors":
+        """Return the edges with the given indices, in that order."""
         return PeriodicNeighbors(self.source[which], self.target[which], self.image[which], self.distance[which])
 
 
-def periodic_neighbors(structure: Structure, cutoff: float, max_neighbors: int) -> PeriodicNeighbors:
-    """Return the neighbours of every atom, its own images included, in whole shells.
+def periodic_neighbors(
+    structure: Structure, cutoff: float, max_neighbors: int, selection: Selection = "whole_shells"
+) -> PeriodicNeighbors:
+    """Return the neighbours of every atom, its own images included.
 
-    An atom keeps its `max_neighbors` nearest neighbours and every other one that is as far away as the last of these,
-    so that the graph does not depend on the order of atoms, the choice of cell, or rounding.
+    There are three kinds of graph. With `max_neighbors` 0 an atom has all neighbours within the cutoff. With
+    `whole_shells` it has the `max_neighbors` nearest and every other one that is as far away as the last of these: the
+    graph depends neither on the order of the atoms nor on the choice of the cell. With `exactly` it has the first
+    `max_neighbors` in the order of `PeriodicNeighbors`: of equally distant ones those that come first in the list of
+    atoms, then by image. In both, an atom with fewer neighbours within the cutoff has these, possibly none; the cutoff
+    is never widened (JARVIS-tools does so). An edge need not have a reverse edge once neighbours are capped.
 
     Args:
         structure: n_atoms sites.
         cutoff: Å; neighbours at this distance still count.
-        max_neighbors: nearest neighbours per atom before the shell is completed; 0 keeps all within the cutoff.
+        max_neighbors: nearest neighbours per atom; 0 keeps all within the cutoff.
+        selection: what happens to several neighbours at the distance of the last one; without effect on 0.
     """
+    if max_neighbors == 0:
+        found = _search(structure, cutoff)
+        return _in_order(found[np.flatnonzero(_is_edge(found))])
+    found = _in_order(_nearest_shells(structure, cutoff, max_neighbors))
+    if selection == "exactly":
+        found = found[np.flatnonzero(_place(found.source, len(structure)) < max_neighbors)]
+    return found
+
+
+def _search(structure: Structure, radius: float) -> PeriodicNeighbors:
+    """Return all pairs no farther apart than `radius` in any order, each atom with itself among them."""
     positions = np.ascontiguousarray(structure.cart_coords)
     lattice = np.ascontiguousarray(structure.lattice.matrix)
+    periodic = np.ones(3, dtype=np.int64)
     source, target, image, distance = find_points_in_spheres(
-        positions, positions, cutoff, np.ones(3, dtype=np.int64), lattice
+        positions, positions, radius + ROUNDING_MARGIN, periodic, lattice
     )
-    is_edge = (source != target) | (image != 0).any(axis=1)
-    found = PeriodicNeighbors(source, target, image.astype(np.int64), distance)[is_edge]
-    if max_neighbors > 0:
-        found = found[_within_cap(found, len(structure), max_neighbors)]
-    shell = np.rint(found.distance / SHELL_WIDTH)
-    keys = (*found.image.T[::-1], found.target, shell, found.source)  # np.lexsort: last key first
-    return found[np.lexsort(keys)]
+    return PeriodicNeighbors(source, target, image.astype(np.int64), distance)
 
 
-def _within_cap(found: PeriodicNeighbors, n_atoms: int, max_neighbors: int) -> NDArray[np.bool_]:
-    """Mark the edges no longer than the `max_neighbors`-th of their source atom, plus a shell's width."""
-    order = np.lexsort((found.distance, found.source))
-    n_edges = np.bincount(found.source, minlength=n_atoms)  # (n_atoms,)
-    first_edge = np.cumsum(n_edges) - n_edges
-    limit = np.full(n_atoms, np.inf)
-    capped = n_edges > max_neighbors
-    limit[capped] = found.distance[order[first_edge[capped] + max_neighbors - 1]] + SHELL_WIDTH
-    return found.distance <= limit[found.source]
+def _is_edge(found: PeriodicNeighbors) -> NDArray[np.bool_]:
+    """Tell which pairs are edges: all but each atom with itself, (n_pairs,)."""
+    return (found.source != found.target) | (found.distance > SAME_PLACE)
+
+
+def _nearest_shells(structure: Structure, cutoff: float, max_neighbors: int) -> PeriodicNeighbors:
+    """Return the edges no longer than the `max_neighbors`-th of their source atom, plus a shell's width.
+
+    The search starts with a radius that suffices in a crystal without large holes. Where an atom finds too few
+    neighbours, it is repeated with the cutoff; the result is the same.
+    """
+    n_atoms = len(structure)
+    volume = abs(np.linalg.det(structure.lattice.matrix))
+    mean_radius = (3 / (4 * np.pi) * (max_neighbors + 1) * volume / n_atoms) ** (1 / 3)
+    radius = min(1.25 * mean_radius, cutoff)
+    nth = max_neighbors + 1  # the atom itself comes first
+    found = _search(structure, radius)
+    limit = _kth_distance(found, n_atoms, nth) + SHELL_WIDTH + ROUNDING_MARGIN
+    if radius < cutoff and limit.max() > radius:
+        found = _search(structure, cutoff)
+        limit = _kth_distance(found, n_atoms, nth) + SHELL_WIDTH + ROUNDING_MARGIN
+    return found[np.flatnonzero((found.distance <= limit[found.source]) & _is_edge(found))]
+
+
+def _kth_distance(found: PeriodicNeighbors, n_atoms: int, k: int) -> NDArray[np.float64]:
+    """Return the distance of the k-th pair of every atom, (n_atoms,) in Å; infinite where it has fewer."""
+    by_source = np.argsort(found.source, kind="stable")
+    source = found.source[by_source]
+    place = _place(source, n_atoms)
+    distances = np.full((n_atoms, max(k, place.max(initial=0) + 1)), np.inf)
+    distances[source, place] = found.distance[by_source]
+    return np.partition(distances, k - 1, axis=1)[:, k - 1]
+
+
+def _place(source: NDArray[np.int64], n_atoms: int) -> NDArray[np.int64]:
+    """Return the place of each edge among those of its source atom, from 0; (n_edges,) sorted by source."""
+    n_edges = np.bincount(source, minlength=n_atoms)  # (n_atoms,)
+    return np.arange(len(source)) - np.repeat(np.cumsum(n_edges) - n_edges, n_edges)
+
+
+def _in_order(found: PeriodicNeighbors) -> PeriodicNeighbors:
+    """Sort edges by source, rounded distance, target and image."""
+    shell = np.rint((found.distance + ROUNDING_MARGIN) / SHELL_WIDTH)
+    base = 2 * np.abs(found.image).max(initial=0) + 1
+    image = found.image @ np.array([base**2, base, 1])  # (n_edges,), in the order of the three numbers
+    return found[np.lexsort((image, found.target, shell, found.source))]  # last key first

@@ -1,14 +1,15 @@
 """Write data/narratives.parquet and data/describe_rejected.csv: `python -m stages.describe`."""
 
+from collections import Counter
 from pathlib import Path
 
-from stages.describe.views import ORIGINAL, ROBOCRYSTALLOGRAPHER, Undescribed, View, delivered_views, describe_cif
+from stages.describe.views import ORIGINAL, ROBOCRYSTALLOGRAPHER, Undescribed, delivered_views, describe_cif
 from stages.shared.errors import run_stage
 from stages.shared.parallel import map_ordered
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.schemas import NARRATIVES_SCHEMA
-from stages.shared.tables import read_table, write_csv, write_table
+from stages.shared.tables import iterate_rows, row_writer, write_csv
 
 CRYSTALS = Path("data/crystals.parquet")
 NARRATIVES = Path("data/narratives.parquet")
@@ -19,31 +20,33 @@ COLUMNS = ["material_id", "source", "source_id", "cif", "narrative", "explanatio
 def main() -> None:
     """Take over the texts that came with the crystals and describe the crystals that have no description."""
     params = load_params("describe").describe
-    crystals = {crystal["material_id"]: crystal for crystal in read_table(CRYSTALS, COLUMNS).to_pylist()}
-    views = list(delivered_views(crystals.values()))
+    todo = (
+        (crystal["material_id"], crystal["cif"])
+        for crystal in iterate_rows(CRYSTALS, COLUMNS)
+        if all(view.view != ROBOCRYSTALLOGRAPHER for view in delivered_views(crystal))
+    )
+    results = map_ordered(describe_cif, todo, params.chunk_size, "describe")
 
-    described = {view.material_id for view in views if view.view == ROBOCRYSTALLOGRAPHER}
-    todo = [(name, crystal["cif"]) for name, crystal in crystals.items() if name not in described]
-    results = list(map_ordered(describe_cif, todo, params.chunk_size, "describe"))
-    views += [result for result in results if isinstance(result, View)]
-    failures = [result for result in results if isinstance(result, Undescribed)]
+    counts: Counter[str] = Counter()
+    rejected = []
+    with row_writer(NARRATIVES, NARRATIVES_SCHEMA) as table:
+        for crystal in iterate_rows(CRYSTALS, COLUMNS):
+            views = list(delivered_views(crystal))
+            counts.update(["crystals", *(view.view for view in views)])
+            if all(view.view != ROBOCRYSTALLOGRAPHER for view in views):
+                result = next(results)
+                if isinstance(result, Undescribed):
+                    rejected.append((crystal["source"], crystal["source_id"], "describe", result.reason))
+                else:
+                    views.append(result)
+            for view in views:
+                table.append(vars(view))
 
-    views.sort(key=lambda view: (view.material_id, view.view))
-    columns = {name: [getattr(view, name) for view in views] for name in NARRATIVES_SCHEMA.names}
-    write_table(NARRATIVES, columns, NARRATIVES_SCHEMA)
-    rejected = [
-        (
-            crystals[failure.material_id]["source"],
-            crystals[failure.material_id]["source_id"],
-            "describe",
-            failure.reason,
-        )
-        for failure in failures
-    ]
     write_csv(REJECTED, ("source", "source_id", "stage", "reason"), rejected)
+    described = counts["crystals"] - counts[ROBOCRYSTALLOGRAPHER] - len(rejected)
     say(
-        f"{len(crystals)} crystals = {len(described)} delivered with a description + {len(todo) - len(failures)} "
-        f"described here + {len(failures)} rejected; {sum(view.view == ORIGINAL for view in views)} have a narrative"
+        f"{counts['crystals']} crystals = {counts[ROBOCRYSTALLOGRAPHER]} delivered with a description + {described} "
+        f"described here + {len(rejected)} rejected; {counts[ORIGINAL]} have a narrative"
     )
 
 

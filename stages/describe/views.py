@@ -1,6 +1,6 @@
 """The texts of a crystal by view: the narrative it came with, and robocrystallographer's description."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -31,21 +31,20 @@ class Undescribed:
     reason: str
 
 
-def delivered_views(crystals: Iterable[Mapping[str, Any]]) -> Iterator[View]:
-    """Yield the views that came with the crystals.
+def delivered_views(crystal: Mapping[str, Any]) -> Iterator[View]:
+    """Yield the views that came with a crystal, in the order of their names.
 
     Args:
-        crystals: rows with `material_id`, `narrative`, `explanation` and `description`, texts or null. An explanation
+        crystal: a row with `material_id`, `narrative`, `explanation` and `description`, texts or null. An explanation
             follows its narrative and is no view without one; blank texts count as null.
     """
-    for crystal in crystals:
-        narrative, explanation, description = (
-            (crystal[column] or "").strip() for column in ("narrative", "explanation", "description")
-        )
-        if narrative:
-            yield View(crystal["material_id"], ORIGINAL, f"{narrative} {explanation}".strip())
-        if description:
-            yield View(crystal["material_id"], ROBOCRYSTALLOGRAPHER, description)
+    narrative, explanation, description = (
+        (crystal[column] or "").strip() for column in ("narrative", "explanation", "description")
+    )
+    if narrative:
+        yield View(crystal["material_id"], ORIGINAL, f"{narrative} {explanation}".strip())
+    if description:
+        yield View(crystal["material_id"], ROBOCRYSTALLOGRAPHER, description)
 
 
 def describe_cif(crystal: tuple[str, str]) -> View | Undescribed:

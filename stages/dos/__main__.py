@@ -29,13 +29,13 @@ def main() -> None:
         raise StageError(f"{kind} is not a kind of density of states; use one of {', '.join(COLUMNS)}")
     inputs = [DATA / name for name in ("graphs", EMBEDDINGS, "crystals.parquet")]
     with scratch_folder(f"dos@{kind}", params, inputs) as scratch:
-        examples = read_spectra(DATA, kind, params.dos_kinds[kind], params.encoder)
-        if not any(example.split == "train" for example in examples):
+        examples = read_spectra(DATA, kind, params.dos_kinds[kind], params.encoder, scratch)
+        if not len(examples.of_split("train")):
             say(f"{kind}: no crystal of the train split has a density of states, so there is nothing to learn")
             write_untrained(DATA, kind)
             return
         model = build_model(params, kind)
-        calibrate(model.graph_encoder, [example.graph for example in examples if example.split == "train"])
+        calibrate(model.graph_encoder, examples.of_split("train").graphs)
         state = train(model, DosTask(examples, params.dos), params.dos, scratch, f"dos {kind}")
         config = {name: getattr(params, name).model_dump() for name in ("encoder", "dos")}
         config |= {"cutoff": params.build_graphs.cutoff, "embedding_dim": embedding_width(DATA, params.encoder)}

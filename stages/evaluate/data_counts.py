@@ -1,33 +1,39 @@
-"""Counts of the data set: plain functions of its tables."""
+"""Counts of the data set. Tables are read one column at a time: those of a million crystals do not fit into memory."""
 
-from collections import Counter
-
-import pyarrow as pa
+from pathlib import Path
 
 from models.crystal_systems import CRYSTAL_SYSTEMS
 from stages.shared.schemas import SCALAR_PROPERTIES, SPLITS
+from stages.shared.tables import read_table
 
 SPECTRA = {"electron_dos": "edos_density", "phonon_dos": "phdos_density"}
 TEXTS = ("description", "narrative")
 
 
-def count_crystals(crystals: pa.Table) -> dict[str, int | dict[str, int]]:
-    """Return the number of crystals, and how many are in each split and crystal system."""
-    splits = Counter(crystals["split"].to_pylist())
-    systems = Counter(crystals["crystal_system"].to_pylist())
+def count_crystals(crystals: Path) -> dict[str, int | dict[str, int]]:
+    """Return the number of crystals, and how many are in each split and crystal system.
+
+    Crystals in no split, which a scheme of index files may leave, are in the first number only.
+    """
+    splits, systems = count_values(crystals, "split"), count_values(crystals, "crystal_system")
     return {
-        "crystals": crystals.num_rows,
-        "split": {split: splits[split] for split in SPLITS},
-        "crystal_system": {system: systems[system] for system in CRYSTAL_SYSTEMS},
+        "crystals": sum(splits.values()),
+        "split": {split: splits.get(split, 0) for split in SPLITS},
+        "crystal_system": {system: systems.get(system, 0) for system in CRYSTAL_SYSTEMS},
     }
 
 
-def count_known(crystals: pa.Table) -> dict[str, int]:
+def count_known(crystals: Path) -> dict[str, int]:
     """Return for how many crystals each property, spectrum and delivered text is known."""
     columns = {name: name for name in (*SCALAR_PROPERTIES, *TEXTS)} | SPECTRA
-    return {name: crystals.num_rows - crystals[column].null_count for name, column in columns.items()}
+    known = {}
+    for name, column in columns.items():
+        values = read_table(crystals, [column])[column]
+        known[name] = len(values) - values.null_count
+    return known
 
 
-def count_texts(narratives: pa.Table) -> dict[str, int]:
-    """Return the number of texts of each view."""
-    return dict(Counter(narratives["view"].to_pylist()))
+def count_values(table: Path, column: str) -> dict[str | None, int]:
+    """Return how often each value of a column occurs; null is one of them."""
+    counts = read_table(table, [column])[column].value_counts()
+    return {count["values"]: count["counts"] for count in counts.to_pylist()}

@@ -28,15 +28,15 @@ def main() -> None:
     names = ("graphs", EMBEDDINGS, "narratives.parquet", "crystals.parquet", "weights/pretrain")
     inputs = [DATA / name for name in names]
     with scratch_folder(f"fusion@{target}", params, inputs) as scratch:
-        examples = read_labelled(DATA, targets, params.fusion.text, params.encoder)
-        labelled = [example for example in examples if example.value is not None]
-        if not any(example.split == "train" for example in labelled):
+        tokenizer = build_tokenizer(params.text_encoder)
+        examples = read_labelled(DATA, targets, params.fusion.text, params.encoder, tokenizer, scratch)
+        labelled = examples.with_target()
+        if not len(labelled.of_split("train")):
             say(f"{target}: no crystal of the train split has a value, so there is nothing to learn")
             write_untrained(DATA, target)
             return
-        task = FusionTask(examples, params.fusion, build_tokenizer(params.text_encoder))
-        train_graphs = [example.graph for example in examples if example.split == "train"]
-        model = build_model(DATA, params, len(targets), train_graphs)
+        task = FusionTask(examples, params.fusion, tokenizer)
+        model = build_model(DATA, params, len(targets), examples.of_split("train").graphs)
         state = train(model, task, params.fusion, scratch, f"fusion {target}")
         config = {name: getattr(params, name).model_dump() for name in ("encoder", "text_encoder", "fusion")}
         config |= {"cutoff": params.build_graphs.cutoff, "embedding_dim": embedding_width(DATA, params.encoder)}

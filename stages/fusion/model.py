@@ -1,6 +1,5 @@
 """The regressor of a fusion run."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,13 +7,13 @@ import torch
 from models.fusion import FusionRegressor
 from stages.shared.embeddings import embedding_width
 from stages.shared.encoders import build_graph_encoder, build_text_encoder, calibrate
-from stages.shared.graphs import CrystalGraph
+from stages.shared.graphs import GraphTable
 from stages.shared.params import Params
 from stages.shared.towers import load_contrastive_model
 from stages.shared.training import seed_of
 
 
-def build_model(data: Path, params: Params, n_targets: int, train: Sequence[CrystalGraph]) -> FusionRegressor:
+def build_model(data: Path, params: Params, n_targets: int, train: GraphTable) -> FusionRegressor:
     """Return the untrained regressor, with the pretrained towers unless params.yaml asks for random ones.
 
     Args:

@@ -1,19 +1,16 @@
 """What the training loop needs to know of structure-text regression."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.fusion import FusionPrediction, FusionRegressor, draw_modalities, fusion_loss
 from models.graph.batch import CrystalBatch
 from models.text.huggingface import Tokens
-from stages.fusion.dataset import LabelledCrystal
+from stages.fusion.dataset import LabelledCrystals
 from stages.fusion.normalization import TargetNormalization
-from stages.shared.graphs import collate
 from stages.shared.params import FusionParams
 from stages.shared.tokenizers import TextTokenizer
 
@@ -53,13 +50,11 @@ class FusionTask:
         tokenizer: of the text tower.
     """
 
-    def __init__(self, examples: Sequence[LabelledCrystal], params: FusionParams, tokenizer: TextTokenizer) -> None:
+    def __init__(self, examples: LabelledCrystals, params: FusionParams, tokenizer: TextTokenizer) -> None:
         self.params = params
         self._tokenizer = tokenizer
-        self._train = [example for example in examples if example.split == "train"]
-        self._val = [example for example in examples if example.split == "val"]
-        self._train_tokens = [tokenizer.encode(example.text) for example in self._train]
-        self.normalization = TargetNormalization.fit(_values(self._train), params.target_normalization)
+        self._train, self._val = examples.of_split("train"), examples.of_split("val")
+        self.normalization = TargetNormalization.fit(self._train.values, params.target_normalization)
 
     @property
     def n_train(self) -> int:
@@ -70,7 +65,7 @@ class FusionTask:
         """Return these crystals, some with a modality hidden."""
         structure_dropout, text_dropout = self.params.structure_dropout, self.params.text_dropout
         keep_structure, keep_text = draw_modalities(len(rows), structure_dropout, text_dropout, random)
-        batch = self._assemble([self._train[row] for row in rows], [self._train_tokens[row] for row in rows])
+        batch = self._assemble(self._train, rows)
         return replace(batch, keep_structure=keep_structure, keep_text=keep_text)
 
     def loss(self, model: nn.Module, batch: FusionBatch) -> Tensor:
@@ -81,10 +76,10 @@ class FusionTask:
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return the mean absolute errors on the validation split in the target's unit; the fused one selects."""
-        if not self._val or not isinstance(model, FusionRegressor):
+        if not len(self._val) or not isinstance(model, FusionRegressor):
             return {}
         predicted = self.predict(model, self._val)
-        true = _values(self._val)[:, 0]
+        true = self._val.values[:, 0]
         errors = {branch: float(np.abs(values - true).mean()) for branch, values in predicted.items()}
         return {
             "val_loss": errors["fused"],
@@ -93,31 +88,26 @@ class FusionTask:
         }
 
     @torch.no_grad()
-    def predict(self, model: FusionRegressor, examples: Sequence[LabelledCrystal]) -> dict[str, np.ndarray]:
+    def predict(self, model: FusionRegressor, examples: LabelledCrystals) -> dict[str, np.ndarray]:
         """Return what `fused`, `structure` and `text` predict, each (n_examples,) in the target's unit."""
         device = next(model.parameters()).device
         mean, scale = self.normalization.mean[0], self.normalization.scale[0]
         rows: list[np.ndarray] = []
         for start in range(0, len(examples), _PREDICTION_BATCH):
-            chosen = examples[start : start + _PREDICTION_BATCH]
-            batch = self._assemble(chosen, [self._tokenizer.encode(example.text) for example in chosen]).to(device)
+            chosen = np.arange(start, min(start + _PREDICTION_BATCH, len(examples)))
+            batch = self._assemble(examples, chosen).to(device)
             prediction = model(batch.crystals, batch.tokens, batch.keep_structure, batch.keep_text)
             stacked = torch.stack([prediction.fused, prediction.structure, prediction.text])  # (3, batch, n_targets)
             rows.append(stacked[:, :, 0].double().cpu().numpy() * scale + mean)
         columns = np.concatenate([np.zeros((3, 0)), *rows], axis=1)
         return dict(zip(("fused", "structure", "text"), columns, strict=True))
 
-    def _assemble(self, examples: Sequence[LabelledCrystal], tokens: Sequence[np.ndarray]) -> FusionBatch:
-        everything = torch.ones(len(examples), dtype=torch.bool)
+    def _assemble(self, examples: LabelledCrystals, rows: np.ndarray) -> FusionBatch:
+        everything = torch.ones(len(rows), dtype=torch.bool)
         return FusionBatch(
-            collate([example.graph for example in examples]),
-            self._tokenizer.stack(tokens),
-            torch.from_numpy(self.normalization.apply(_values(examples))).float(),
+            examples.graphs.batch(rows),
+            self._tokenizer.stack([text for (text,) in examples.texts.pieces(rows)]),
+            torch.from_numpy(self.normalization.apply(examples.values[rows])).float(),
             everything,
             everything,
         )
-
-
-def _values(examples: Sequence[LabelledCrystal]) -> NDArray[np.float64]:
-    """Return the targets, (n_examples, n_targets) in their units, NaN where unknown."""
-    return np.array([example.values for example in examples], dtype=np.float64)

@@ -16,7 +16,7 @@ SMALLEST_THICKNESS = 0.1
 """Å between opposite faces of the cell."""
 LONGEST_EDGE = 1000.0
 """Å; longer cells are no crystals, and symmetry and neighbour searches would not end."""
-CIF_TOLERANCE = 1e-4
+CIF_TOLERANCE = 1e-6
 """Å between an atom and its place in the CIF."""
 
 
@@ -43,7 +43,7 @@ def usable_structure(structure: Structure, max_atoms: int) -> Structure:
 
 
 def faithful_cif(structure: Structure) -> str:
-    """Return the CIF text of a structure, sites sorted by species as pymatgen reads them, after reading it back.
+    """Return the CIF text of a structure, sites sorted by species, after reading it back.
 
     Raises:
         BadRecord: what is read differs by a site, by a species, or by more than `CIF_TOLERANCE` in a position.
@@ -59,7 +59,7 @@ def faithful_cif(structure: Structure) -> str:
     shift = found.frac_coords - structure.frac_coords
     distances = np.linalg.norm((shift - np.round(shift)) @ structure.lattice.matrix, axis=1)
     for mine, theirs, distance in zip(structure, found, distances, strict=True):
-        if distance > CIF_TOLERANCE or not mine.species.almost_equals(theirs.species):
+        if distance > CIF_TOLERANCE or dict(mine.species) != dict(theirs.species):
             raise BadRecord(f"its CIF reads back with {theirs.species_string} for {mine.species_string}")
     return cif
 

@@ -26,13 +26,14 @@ def main() -> None:
     inputs = [DATA / name for name in ("graphs", EMBEDDINGS, "narratives.parquet", "crystals.parquet")]
     cutoff, embedding_dim = params.build_graphs.cutoff, embedding_width(DATA, params.encoder)
     with scratch_folder("pretrain", params, inputs) as scratch:
-        pairs, held_out = (read_pairs(DATA, split, params.encoder) for split in ("train", "val"))
+        tokenizer = build_tokenizer(params.text_encoder)
+        pairs, held_out = (read_pairs(DATA, split, params.encoder, tokenizer, scratch) for split in ("train", "val"))
         torch.manual_seed(seed_of(params.pretrain.seed, 0, "weights"))
         model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, cutoff, embedding_dim)
         state = TrainingState()
         if len(pairs) > 1:
-            calibrate(model.graph_encoder, [pair.graph for pair in pairs])
-            task = PretrainTask(pairs, held_out, build_tokenizer(params.text_encoder))
+            calibrate(model.graph_encoder, pairs.graphs)
+            task = PretrainTask(pairs, held_out, tokenizer)
             state = train(model, task, params.pretrain, scratch, "pretrain")
             say(f"pretrain: {len(pairs)} pairs, best epoch {state.best_epoch}")
         else:

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from models.contrastive import ContrastiveModel
 from models.graph.batch import CrystalBatch
 from models.text.huggingface import Tokens
-from stages.pretrain.pairs import CrystalText, same_meaning
-from stages.shared.graphs import collate
-from stages.shared.sentences import split_sentences
-from stages.shared.tokenizers import TextTokenizer
+from stages.pretrain.pairs import CrystalTexts
+from stages.shared.tokenizers import TextTokenizer, join
 
 _N_VIEWS = 2
+_VALIDATION_BATCH = 128  # crystals embedded at a time; bounds memory, changes nothing else
 
 
 @dataclass
@@ -32,22 +31,18 @@ class PairBatch:
 
 
 class PretrainTask:
-    """Batches of crystal-text pairs; every sentence is encoded once, when the task is made.
+    """Batches of crystal-text pairs.
 
     Args:
-        train: pairs to learn from.
-        val: pairs to select the best epoch on; may be empty.
+        train: pairs to learn from, their texts in sentences.
+        val: pairs to select the best epoch on, their texts whole; may be empty.
         tokenizer: of the text tower.
     """
 
-    def __init__(self, train: list[CrystalText], val: list[CrystalText], tokenizer: TextTokenizer) -> None:
+    def __init__(self, train: CrystalTexts, val: CrystalTexts, tokenizer: TextTokenizer) -> None:
         self._train = train
+        self._val = val
         self._tokenizer = tokenizer
-        self._sentences = [
-            [[tokenizer.encode(sentence) for sentence in split_sentences(text)] for text in pair.texts]
-            for pair in train
-        ]
-        self._val_batch = _validation_batch(val, tokenizer) if len(val) > 1 else None
 
     @property
     def n_train(self) -> int:
@@ -56,10 +51,9 @@ class PretrainTask:
 
     def batch(self, rows: np.ndarray, random: np.random.RandomState) -> PairBatch:
         """Return these pairs with two freshly drawn views of each text."""
-        pairs = [self._train[row] for row in rows]
-        views = tuple(self._tokenizer.stack([self._draw_view(row, random) for row in rows]) for _ in range(_N_VIEWS))
-        same = torch.from_numpy(same_meaning(pairs))
-        return PairBatch(collate([pair.graph for pair in pairs]), views, same)
+        views = tuple(self._draw_views(rows, random) for _ in range(_N_VIEWS))
+        same = torch.from_numpy(self._train.same_meaning(rows))
+        return PairBatch(self._train.graphs.batch(rows), views, same)
 
     def loss(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Return the contrastive loss of a batch."""
@@ -68,33 +62,44 @@ class PretrainTask:
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return the cross-modal loss and the retrieval accuracy over the whole validation split, on full texts."""
-        if self._val_batch is None or not isinstance(model, ContrastiveModel):
+        if len(self._val) < 2 or not isinstance(model, ContrastiveModel):
             return {}
-        batch = self._val_batch.to(next(model.parameters()).device)
-        crystals, texts = model.embed_crystals(batch.crystals), model.embed_texts(batch.views[0])
+        crystals, texts = self._embed_validation(model)
         similarity = texts @ crystals.T  # (n_val, n_val)
         own = torch.arange(len(similarity), device=similarity.device)
+        same = torch.from_numpy(self._val.same_meaning(np.arange(len(self._val)))).to(similarity.device)
         return {
-            "val_loss": model.cross_modal(crystals, texts, batch.same).item(),
+            "val_loss": model.cross_modal(crystals, texts, same).item(),
             "val_text_to_crystal_top1": (similarity.argmax(dim=1) == own).double().mean().item(),
             "val_crystal_to_text_top1": (similarity.argmax(dim=0) == own).double().mean().item(),
             "logit_scale": model.cross_modal.logit_scale.item(),
         }
 
-    def _draw_view(self, row: int, random: np.random.RandomState) -> np.ndarray:
-        """Draw one text of a crystal and some of its sentences in random order, from a single one to all.
+    def _embed_validation(self, model: ContrastiveModel) -> tuple[Tensor, Tensor]:
+        """Return the crystals of the validation split and the first text of each, uncut, (n_val, dim) each."""
+        device = next(model.parameters()).device
+        crystals, texts = [], []
+        for start in range(0, len(self._val), _VALIDATION_BATCH):
+            rows = np.arange(start, min(start + _VALIDATION_BATCH, len(self._val)))
+            whole = [text for (text,) in self._val.texts.pieces(self._val.first_text[rows])]
+            crystals.append(model.embed_crystals(self._val.graphs.batch(rows).to(device)))
+            texts.append(model.embed_texts(self._tokenizer.stack(whole).to(device)))
+        return torch.cat(crystals), torch.cat(texts)
+
+    def _draw_views(self, rows: np.ndarray, random: np.random.RandomState) -> Tokens:
+        """Draw for each crystal one text and some of its sentences in random order, from a single one to all.
 
         Every number of sentences is equally likely: short views teach single statements, as questions put them, and
         long ones whole texts, as a search puts them.
         """
-        texts = self._sentences[row]
-        sentences = texts[random.randint(len(texts))]
-        n_kept = 1 + random.randint(len(sentences))
-        chosen = random.permutation(len(sentences))[:n_kept]
-        return self._tokenizer.join([sentences[i] for i in chosen])
-
-
-def _validation_batch(pairs: list[CrystalText], tokenizer: TextTokenizer) -> PairBatch:
-    """Return all pairs as one batch with the first text of each, uncut."""
-    texts = tokenizer.stack([tokenizer.encode(pair.texts[0]) for pair in pairs])
-    return PairBatch(collate([pair.graph for pair in pairs]), (texts,), torch.from_numpy(same_meaning(pairs)))
+        train = self._train
+        texts, chosen = [], []
+        for row in rows:
+            text = train.first_text[row] + random.randint(train.first_text[row + 1] - train.first_text[row])
+            n_sentences = train.texts.n_pieces[text]
+            n_kept = 1 + random.randint(n_sentences)
+            texts.append(text)
+            chosen.append(random.permutation(n_sentences)[:n_kept])
+        sentences = zip(train.texts.pieces(np.array(texts)), chosen, strict=True)
+        max_words = self._tokenizer.max_words
+        return self._tokenizer.stack([join([own[place] for place in places], max_words) for own, places in sentences])

@@ -1,7 +1,8 @@
 """Graph and text towers by the names params.yaml gives them."""
 
 import math
-from collections.abc import Sequence
+
+import numpy as np
 
 from models.graph.batch import GraphEncoder
 from models.graph.cgcnn import CGCNN
@@ -11,7 +12,7 @@ from models.graph.precomputed import Precomputed
 from models.text.byte_transformer import ByteTransformer
 from models.text.huggingface import HuggingFaceEncoder
 from models.text.tokens import TextEncoder
-from stages.shared.graphs import CrystalGraph, collate
+from stages.shared.graphs import GraphTable
 from stages.shared.params import CGCNNParams, CrystalformerParams, EncoderParams, PaiNNParams, TextEncoderParams
 from stages.shared.pretrained_text import load_language_model
 
@@ -35,10 +36,11 @@ def build_graph_encoder(params: EncoderParams, cutoff: float, embedding_dim: int
     return Precomputed(embedding_dim, params.dim, params.pooling)
 
 
-def calibrate(encoder: GraphEncoder, graphs: Sequence[CrystalGraph]) -> None:
+def calibrate(encoder: GraphEncoder, graphs: GraphTable) -> None:
     """Set the constants of an untrained tower that depend on data, from crystals spread over the train split."""
-    if graphs:
-        encoder.calibrate(collate(graphs[:: math.ceil(len(graphs) / _CALIBRATION_CRYSTALS)]))
+    if len(graphs):
+        step = math.ceil(len(graphs) / _CALIBRATION_CRYSTALS)
+        encoder.calibrate(graphs.batch(np.arange(0, len(graphs), step)))
 
 
 def _painn(own: PaiNNParams, params: EncoderParams, cutoff: float) -> PaiNN:

@@ -1,142 +1,157 @@
-"""Crystal graphs in memory: read from the graph tables, put together to batches."""
+"""Crystal graphs on disk, and batches of them: read from the graph tables, gathered by array concatenation."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
 from models.graph.batch import CrystalBatch
 from models.graph.elements import N_ELEMENTS
-from stages.shared.embeddings import EMBEDDINGS, EMBEDDINGS_REJECTED, read_embeddings
+from stages.shared.embeddings import EMBEDDINGS, EMBEDDINGS_REJECTED
+from stages.shared.mapped import ROWS_PER_BATCH, Lists, MappedTable, write_arrow
 from stages.shared.params import EncoderParams
 from stages.shared.progress import say
-from stages.shared.tables import read_table
+from stages.shared.schemas import EMBEDDINGS_SCHEMA, GRAPHS_SCHEMA
+from stages.shared.tables import iterate_batches
+
+_COLUMNS = [name for name in GRAPHS_SCHEMA.names if name != "material_id"]
 
 
 @dataclass(frozen=True)
-class CrystalGraph:
-    """One crystal, its neighbour list, and its embedding by another model where one is wanted.
+class GraphTable:
+    """The crystals of one or more splits with their neighbour lists, in memory-mapped files.
 
-    `atomic_numbers` (n_atoms,); `frac_coords` (n_atoms, 3); `lattice` (3, 3), rows are vectors, Å; `edge_source` and
-    `edge_target` (n_edges,); `edge_image` (n_edges, 3). The edge vector is x_target + image · lattice − x_source.
-    `occupancy_site`, `occupancy_element` and `occupancy_fraction` (n_entries,): see `GRAPHS_SCHEMA`; empty for an
-    ordered crystal. `embedding` (embedding_dim,).
+    Attributes:
+        material_ids: (n_crystals,) strings.
+        splits: (n_crystals,) `train`, `val` or `test`.
+        table: columns of `GRAPHS_SCHEMA`.
+        rows: (n_crystals,) row of each crystal in `table`.
+        embeddings: columns of `EMBEDDINGS_SCHEMA`; None for a graph tower that reads none.
+        embedding_rows: (n_crystals,) row of each crystal in `embeddings`.
     """
 
-    material_id: str
-    atomic_numbers: NDArray[np.uint8]
-    frac_coords: NDArray[np.float64]
-    lattice: NDArray[np.float64]
-    edge_source: NDArray[np.int32]
-    edge_target: NDArray[np.int32]
-    edge_image: NDArray[np.int8]
-    occupancy_site: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    occupancy_element: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    occupancy_fraction: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    embedding: NDArray[np.float32] | None = None
+    material_ids: pa.StringArray
+    splits: NDArray[np.str_]
+    table: MappedTable
+    rows: NDArray[np.int64]
+    embeddings: MappedTable | None = None
+    embedding_rows: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of crystals."""
+        return len(self.rows)
+
+    def select(self, places: NDArray[np.int64]) -> "GraphTable":
+        """Return some of the crystals, in the order of `places`."""
+        return replace(
+            self,
+            material_ids=self.material_ids.take(pa.array(places)),
+            splits=self.splits[places],
+            rows=self.rows[places],
+            embedding_rows=None if self.embedding_rows is None else self.embedding_rows[places],
+        )
+
+    def batch(self, places: NDArray[np.int64]) -> CrystalBatch:
+        """Join crystals to one batch: floating-point numbers float32, whole numbers int64.
+
+        Args:
+            places: (n,) which crystals, at least one.
+        """
+        columns = self.table.gather(_COLUMNS, self.rows[places])
+        n_atoms, n_edges = columns["atomic_numbers"].lengths, columns["edge_source"].lengths
+        first_atom = np.cumsum(n_atoms) - n_atoms
+        edge_offset = np.repeat(first_atom, n_edges)  # (all edges,)
+        return CrystalBatch(
+            atomic_numbers=_tensor(columns["atomic_numbers"], np.int64),
+            frac_coords=_tensor(columns["frac_coords"], np.float32).reshape(-1, 3),
+            lattice=_tensor(columns["lattice"], np.float32).reshape(-1, 3, 3),
+            batch=torch.from_numpy(np.repeat(np.arange(len(places)), n_atoms)),
+            edge_source=torch.from_numpy(columns["edge_source"].values + edge_offset),
+            edge_target=torch.from_numpy(columns["edge_target"].values + edge_offset),
+            edge_image=_tensor(columns["edge_image"], np.float32).reshape(-1, 3),
+            occupancy=_occupancy(columns, first_atom),
+            embedding=self._embedding(places),
+        )
+
+    def _embedding(self, places: NDArray[np.int64]) -> torch.Tensor | None:
+        """Return the embedding of each crystal, (n, embedding_dim), or None for a tower that reads none."""
+        if self.embeddings is None or self.embedding_rows is None:
+            return None
+        lists = self.embeddings.gather(["embedding"], self.embedding_rows[places])["embedding"]
+        return torch.from_numpy(lists.values.reshape(len(places), -1))
 
 
-def read_inputs(data: Path, split: str, encoder: EncoderParams) -> list[CrystalGraph]:
-    """Return what the graph tower reads of the crystals of a split, sorted by material_id.
+def read_inputs(data: Path, splits: Sequence[str], encoder: EncoderParams, scratch: Path) -> GraphTable:
+    """Return what the graph tower reads of the crystals of some splits, by split, then by material_id.
 
     A tower that reads embeddings gets the crystals that have one; how many have none is said.
 
     Args:
         data: the pipeline's data folder.
-        split: `train`, `val` or `test`.
+        splits: `train`, `val` and `test`, or some of them.
         encoder: the graph tower.
-    """
-    graphs = read_graphs(data / "graphs" / f"{split}.parquet")
-    if encoder.name != "precomputed":
-        return graphs
-    embeddings = read_embeddings(data / EMBEDDINGS)
-    described = [
-        replace(graph, embedding=embeddings[graph.material_id]) for graph in graphs if graph.material_id in embeddings
-    ]
-    if len(described) < len(graphs):
-        n_left_out = f"{len(graphs) - len(described)} of {len(graphs)} crystals"
-        say(f"{split}: left out, no embedding: {n_left_out}, see {data / EMBEDDINGS_REJECTED}")
-    return described
-
-
-def read_graphs(path: Path) -> list[CrystalGraph]:
-    """Read a graph table, one graph per row in the order of the file; the arrays are views of the table's columns."""
-    table = read_table(path)
-    columns = {name: _rows(table.column(name).combine_chunks()) for name in table.column_names if name != "material_id"}
-    return [
-        CrystalGraph(
-            material_id=material_id,
-            atomic_numbers=columns["atomic_numbers"][row],
-            frac_coords=columns["frac_coords"][row].reshape(-1, 3),
-            lattice=columns["lattice"][row].reshape(3, 3),
-            edge_source=columns["edge_source"][row],
-            edge_target=columns["edge_target"][row],
-            edge_image=columns["edge_image"][row].reshape(-1, 3),
-            occupancy_site=columns["occupancy_site"][row],
-            occupancy_element=columns["occupancy_element"][row],
-            occupancy_fraction=columns["occupancy_fraction"][row],
-        )
-        for row, material_id in enumerate(table.column("material_id").to_pylist())
-    ]
-
-
-def collate(graphs: Sequence[CrystalGraph]) -> CrystalBatch:
-    """Join graphs to one batch by concatenation: floating-point numbers float32, whole numbers int64.
+        scratch: folder for the memory-mapped files; they must stay while the table is used.
 
     Raises:
-        ValueError: `graphs` is empty, or only some of them have an embedding.
+        StageError: there is no table of graphs, or of embeddings where the tower reads them.
     """
-    n_atoms = np.array([len(graph.atomic_numbers) for graph in graphs])
-    n_edges = np.array([len(graph.edge_source) for graph in graphs])
-    first_atom = np.cumsum(n_atoms) - n_atoms
-    edge_offset = np.repeat(first_atom, n_edges)  # (all edges,)
-    return CrystalBatch(
-        atomic_numbers=_tensor([graph.atomic_numbers for graph in graphs], np.int64),
-        frac_coords=_tensor([graph.frac_coords for graph in graphs], np.float32),
-        lattice=torch.from_numpy(np.stack([graph.lattice for graph in graphs]).astype(np.float32)),
-        batch=torch.from_numpy(np.repeat(np.arange(len(graphs)), n_atoms)),
-        edge_source=torch.from_numpy(np.concatenate([graph.edge_source for graph in graphs]) + edge_offset),
-        edge_target=torch.from_numpy(np.concatenate([graph.edge_target for graph in graphs]) + edge_offset),
-        edge_image=_tensor([graph.edge_image for graph in graphs], np.float32),
-        occupancy=_join_occupancy(graphs, first_atom),
-        embedding=_join_embedding(graphs),
-    )
+    graphs = read_graphs({split: data / "graphs" / f"{split}.parquet" for split in splits}, scratch)
+    if encoder.name != "precomputed":
+        return graphs
+    batches = iterate_batches(data / EMBEDDINGS, ROWS_PER_BATCH)
+    embeddings = MappedTable([write_arrow(scratch / "embeddings.arrow", EMBEDDINGS_SCHEMA, batches)])
+    found = rows_of(graphs.material_ids, embeddings.column("material_id"))
+    for split in splits:
+        of_split = graphs.splits == split
+        n_left_out = int((found[of_split] < 0).sum())
+        if n_left_out:
+            of_all = f"{n_left_out} of {of_split.sum()} crystals"
+            say(f"{split}: left out, no embedding: {of_all}, see {data / EMBEDDINGS_REJECTED}")
+    return replace(graphs, embeddings=embeddings, embedding_rows=found).select(np.flatnonzero(found >= 0))
 
 
-def _join_occupancy(graphs: Sequence[CrystalGraph], first_atom: NDArray[np.int64]) -> torch.Tensor | None:
+def read_graphs(tables: Mapping[str, Path], scratch: Path) -> GraphTable:
+    """Return the crystals of graph tables, in the order of the files.
+
+    Args:
+        tables: the parquet table of each split.
+        scratch: folder for the memory-mapped files.
+
+    Raises:
+        StageError: a table does not exist.
+    """
+    files = [
+        write_arrow(scratch / f"graphs_{split}.arrow", GRAPHS_SCHEMA, iterate_batches(path, ROWS_PER_BATCH))
+        for split, path in tables.items()
+    ]
+    table = MappedTable(files)
+    splits = np.repeat(np.array(list(tables)), table.file_lengths)
+    return GraphTable(table.column("material_id"), splits, table, np.arange(len(table)))
+
+
+def rows_of(wanted: pa.StringArray, names: pa.StringArray | pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return the place of each wanted name among `names`, (n_wanted,), −1 where it is not among them."""
+    places = pc.fill_null(pc.index_in(wanted, value_set=names), -1)
+    return places.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _occupancy(columns: Mapping[str, Lists], first_atom: NDArray[np.int64]) -> torch.Tensor | None:
     """Return the share of each element on each site, (n_atoms, 119), or None where all crystals are ordered."""
-    if not any(len(graph.occupancy_site) for graph in graphs):
+    site, atomic_numbers = columns["occupancy_site"], columns["atomic_numbers"]
+    if not len(site.values):
         return None
-    n_atoms = sum(len(graph.atomic_numbers) for graph in graphs)
-    shares = np.zeros((n_atoms, N_ELEMENTS + 1), dtype=np.float32)
-    for graph, first in zip(graphs, first_atom, strict=True):
-        if len(graph.occupancy_site):
-            shares[first + graph.occupancy_site, graph.occupancy_element] = graph.occupancy_fraction
-        else:
-            shares[first + np.arange(len(graph.atomic_numbers)), graph.atomic_numbers] = 1.0
+    shares = np.zeros((len(atomic_numbers.values), N_ELEMENTS + 1), dtype=np.float32)
+    ordered = np.flatnonzero(np.repeat(site.lengths == 0, atomic_numbers.lengths))
+    shares[ordered, atomic_numbers.values[ordered]] = 1.0
+    atom = site.values + np.repeat(first_atom, site.lengths)
+    shares[atom, columns["occupancy_element"].values] = columns["occupancy_fraction"].values
     return torch.from_numpy(shares)
 
 
-def _join_embedding(graphs: Sequence[CrystalGraph]) -> torch.Tensor | None:
-    embeddings = [graph.embedding for graph in graphs if graph.embedding is not None]
-    if not embeddings:
-        return None
-    if len(embeddings) < len(graphs):
-        raise ValueError(f"{len(embeddings)} of {len(graphs)} crystals have an embedding; all or none must")
-    return torch.from_numpy(np.stack(embeddings))
-
-
-def _rows(column: pa.ListArray) -> list[NDArray[Any]]:
-    """Return one array per row of a list column."""
-    values = column.flatten().to_numpy()
-    ends = np.cumsum(column.value_lengths().to_numpy())
-    return np.split(values, ends[:-1]) if len(column) else []
-
-
-def _tensor(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> torch.Tensor:
-    return torch.from_numpy(np.concatenate(parts).astype(dtype))
+def _tensor(column: Lists, dtype: type[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(column.values.astype(dtype))

@@ -1,17 +1,35 @@
-"""Work over many records: ordered, chunked, over processes, with the same bytes whatever the number of workers."""
+"""Work over many records: ordered, chunked, over processes, with the same bytes whatever the number of workers.
+
+The processes are joblib's (its loky executor) on this machine or, where `XTALK_DASK_SCHEDULER` holds the address of a
+Dask scheduler, the workers of that cluster. The executors are used directly because `joblib.Parallel` sets no limit to
+the results it holds for a slow reader, and reads its input in the threads that collect results.
+"""
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
 from typing import TypeVar
 
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
+from joblib.externals.loky import get_reusable_executor
 
 from stages.shared.errors import StageError
-from stages.shared.progress import progress
+from stages.shared.progress import progress, say
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+CHUNKS_PER_WORKER = 4
+"""Chunks handed out and not yet delivered, per worker: enough that no worker waits for the slowest chunk."""
+_CONNECT_SECONDS = 5
+_IDLE_SECONDS = 300
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def worker_count() -> int:
@@ -20,34 +38,127 @@ def worker_count() -> int:
     Raises:
         StageError: `XTALK_WORKERS` is not a positive whole number.
     """
-    setting = os.environ.get("XTALK_WORKERS")
-    if setting is None:
-        return int(cpu_count())
-    if not setting.isdecimal() or int(setting) == 0:
-        raise StageError(f"XTALK_WORKERS is '{setting}'; set it to a positive whole number or unset it")
-    return int(setting)
+    return _chosen_workers() or int(cpu_count())
 
 
 def map_ordered(
-    function: Callable[[Item], Result], items: Sequence[Item], chunk_size: int, label: str
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    chunk_size: int,
+    label: str,
+    total: int | None = None,
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item in the order of `items`, computed in worker processes.
+
+    At most `CHUNKS_PER_WORKER` chunks per worker are in memory, as records or as results, however many items there are
+    and however slowly the results are taken. `items` is read in the caller's thread, as far ahead as that.
 
     Args:
         function: a module-level function of one item; its result must depend on nothing else.
         items: the records.
         chunk_size: how many records a worker takes at a time; it changes the speed, never the result.
         label: what the progress line says.
+        total: the number of items, where `len(items)` does not tell.
+
+    Raises:
+        StageError: the Dask scheduler is out of reach, or a worker was ended from outside and nobody can take over.
     """
-    workers = min(worker_count(), max(1, -(-len(items) // chunk_size)))
-    if workers == 1:
-        yield from progress(map(function, items), label, total=len(items))
-        return
-    chunks = (items[start : start + chunk_size] for start in range(0, len(items), chunk_size))
-    parallel = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    results: Iterable[list[Result]] = parallel(delayed(_map_chunk)(function, chunk) for chunk in chunks)
-    yield from progress(itertools.chain.from_iterable(results), label, total=len(items))
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    chunks = _chunks_of(items, chunk_size)
+    results = itertools.chain.from_iterable(_map_chunks(function, chunks))
+    yield from progress(results, label, total)
+
+
+def in_order(
+    executor: Executor, limit: int, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """Yield `function(item)` in the order of `items`, with never more than `limit` items handed out and not delivered.
+
+    What is still running when the caller stops, or when an item fails, is cancelled.
+    """
+    running: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            running.append(executor.submit(function, item))
+            if len(running) == limit:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _map_chunks(function: Callable[[Item], Result], chunks: Iterator[Sequence[Item]]) -> Iterator[list[Result]]:
+    work = partial(_map_chunk, function)
+    address = os.environ.get("XTALK_DASK_SCHEDULER")
+    first = list(itertools.islice(chunks, 2))
+    chunks = itertools.chain(first, chunks)
+    if address and first:
+        with _dask_workers(address) as (executor, workers):
+            yield from in_order(executor, CHUNKS_PER_WORKER * workers, work, chunks)
+    elif len(first) < 2 or worker_count() == 1:
+        yield from map(work, chunks)
+    else:
+        with _local_workers(worker_count()) as executor:
+            yield from in_order(executor, CHUNKS_PER_WORKER * worker_count(), work, chunks)
 
 
 def _map_chunk(function: Callable[[Item], Result], chunk: Sequence[Item]) -> list[Result]:
     return [function(item) for item in chunk]
+
+
+def _chunks_of(items: Iterable[Item], chunk_size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while chunk := list(itertools.islice(iterator, chunk_size)):
+        yield chunk
+
+
+@contextmanager
+def _local_workers(workers: int) -> Iterator[Executor]:
+    try:
+        yield get_reusable_executor(max_workers=workers, timeout=_IDLE_SECONDS, env=_ONE_THREAD)
+    except BrokenProcessPool:
+        raise StageError(
+            "a worker process was ended from outside, most likely because memory ran out; set XTALK_WORKERS to a "
+            "smaller number"
+        ) from None
+
+
+@contextmanager
+def _dask_workers(address: str) -> Iterator[tuple[Executor, int]]:
+    """Connect to a scheduler; yield its executor and the number of workers to provide for."""
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError:
+        raise StageError(
+            "XTALK_DASK_SCHEDULER is set, but dask is not installed: pip install -r requirements-extra.txt, or unset it"
+        ) from None
+    try:
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError):
+        raise StageError(f"no Dask scheduler answers at XTALK_DASK_SCHEDULER={address}; start it or unset it") from None
+    with client:
+        if not client.nthreads():
+            say(f"waiting for the first worker of the Dask scheduler at {address}")
+            client.wait_for_workers(1)
+        places = {"scheduler": client.run_on_scheduler(find_spec, "stages"), **client.run(find_spec, "stages")}
+        if strangers := [name for name, found in places.items() if found is None]:
+            raise StageError(
+                f"{', '.join(strangers)} of the Dask cluster cannot import the stages; set PYTHONPATH there to the "
+                "root of the repository"
+            )
+        try:
+            yield client.get_executor(pure=False), _chosen_workers() or sum(client.nthreads().values())
+        except KilledWorker as error:
+            raise StageError(f"several Dask workers ended over the same records: {error}") from None
+
+
+def _chosen_workers() -> int | None:
+    setting = os.environ.get("XTALK_WORKERS")
+    if setting is None:
+        return None
+    if not setting.isdecimal() or int(setting) == 0:
+        raise StageError(f"XTALK_WORKERS is '{setting}'; set it to a positive whole number or unset it")
+    return int(setting)

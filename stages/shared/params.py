@@ -19,6 +19,7 @@ Count = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+CrystalSystem = Literal["cubic", "hexagonal", "tetragonal", "trigonal", "orthorhombic", "monoclinic", "triclinic"]
 
 
 class _Section(BaseModel):
@@ -33,17 +34,26 @@ class FetchParams(_Section):
 
 
 class SplitParams(_Section):
-    """How crystals are put into train, val and test."""
+    """How crystals are put into train, val and test; the last three are each for the scheme they speak of."""
 
-    scheme: Literal["formula", "random"]
+    scheme: Literal["formula", "random", "crystal_system", "species_count", "element_balanced", "file"]
     seed: int
     train: Annotated[float, Field(gt=0, lt=1)]
     val: Annotated[float, Field(ge=0, lt=1)]
+    test_crystal_systems: Annotated[list[CrystalSystem], Field(min_length=1)]
+    seen_species_counts: Annotated[list[Positive], Field(min_length=1)]
+    directory: str
 
     @model_validator(mode="after")
     def _leaves_a_test_split(self) -> "SplitParams":
         if self.train + self.val >= 1:
             raise ValueError("train + val must leave something for the test split")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_crystals_to_train_on(self) -> "SplitParams":
+        if set(self.test_crystal_systems) == set(get_args(CrystalSystem)):
+            raise ValueError("test_crystal_systems must leave a crystal system to train on")
         return self
 
 
@@ -67,6 +77,7 @@ class BuildGraphsParams(_Section):
 
     cutoff: PositiveFloat
     max_neighbors: Count
+    selection: Literal["whole_shells", "exactly"]
     chunk_size: Positive
 
 

@@ -65,5 +65,6 @@ def _digest_files(paths: Sequence[Path]) -> str:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
             if file.is_file():
-                digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+                with file.open("rb") as opened:
+                    digest.update(file.name.encode() + b"\0" + hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()

@@ -1,8 +1,8 @@
 """Files that come out the same to the byte wherever and whenever they are written.
 
-Parquet goes through one writer with a fixed row-group size and compression level; JSON has sorted keys and six
-significant digits; CSV likewise. Every file is written under a temporary name, flushed to disk and renamed, so that a
-killed stage never leaves half a file under its final name.
+Parquet goes through one writer with a fixed number of rows in a row group and a fixed compression level, be it written
+at once or row by row; JSON has sorted keys and six significant digits; CSV likewise. Every file is written under a
+temporary name, flushed to disk and renamed, so that a killed stage never leaves half a file under its final name.
 """
 
 import csv
@@ -54,20 +54,74 @@ def write_table(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> No
     Raises:
         ValueError: columns and schema name different fields.
     """
+    _check_names(columns, schema)
+    arrays = [_as_array(columns[field.name], field.type) for field in schema]
+    with atomic_file(path) as file, _parquet_writer(file, schema) as writer:
+        writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROW_GROUP_SIZE)
+
+
+class RowWriter:
+    """Appends rows to a parquet file, holding no more than one row group of them in memory."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._writer = writer
+        self._schema = schema
+        self._rows: list[Mapping[str, Any]] = []
+        self.n_rows = 0
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add one row: a value per field of the schema.
+
+        Raises:
+            ValueError: row and schema name different fields.
+        """
+        _check_names(row, self._schema)
+        self._rows.append(row)
+        self.n_rows += 1
+        if len(self._rows) == ROW_GROUP_SIZE:
+            self._write_row_group()
+
+    def finish(self) -> None:
+        """Write the rows left over; a table without rows has one empty row group, as `write_table` makes it."""
+        if self._rows or self.n_rows == 0:
+            self._write_row_group()
+
+    def _write_row_group(self) -> None:
+        arrays = [pa.array([row[field.name] for row in self._rows], type=field.type) for field in self._schema]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema), row_group_size=ROW_GROUP_SIZE)
+        self._rows = []
+
+
+@contextmanager
+def row_writer(path: Path, schema: pa.Schema) -> Iterator[RowWriter]:
+    """Open a parquet file that takes its rows one by one, and gives it its name when all are there.
+
+    The file has the same bytes as that of `write_table`. On any failure `path` stays as it was.
+
+    Args:
+        path: the file to write.
+        schema: names, types, nullability and field metadata (units) of the table.
+    """
+    with atomic_file(path) as file, _parquet_writer(file, schema) as writer:
+        rows = RowWriter(writer, schema)
+        yield rows
+        rows.finish()
+
+
+def _parquet_writer(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        file,
+        schema,
+        compression="zstd",
+        compression_level=6,
+        use_dictionary=False,
+        write_statistics=True,
+    )
+
+
+def _check_names(columns: Mapping[str, Any], schema: pa.Schema) -> None:
     if set(columns) != set(schema.names):
         raise ValueError(f"columns {sorted(columns)} do not match the schema {sorted(schema.names)}")
-    arrays = [_as_array(columns[field.name], field.type) for field in schema]
-    table = pa.Table.from_arrays(arrays, schema=schema)
-    with atomic_file(path) as file:
-        pq.write_table(
-            table,
-            file,
-            row_group_size=ROW_GROUP_SIZE,
-            compression="zstd",
-            compression_level=6,
-            use_dictionary=False,
-            write_statistics=True,
-        )
 
 
 def _as_array(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:
@@ -83,6 +137,36 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         StageError: the file does not exist.
     """
     return pq.read_table(_existing(path), columns=None if columns is None else list(columns))
+
+
+def iterate_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a parquet table one by one, holding one row group of the named columns in memory.
+
+    Raises:
+        StageError: the file does not exist.
+    """
+    for batch in iterate_batches(path, ROW_GROUP_SIZE, columns):
+        yield from batch.to_pylist()
+
+
+def iterate_batches(path: Path, n_rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield a parquet table, or the named columns of it, as record batches of at most `n_rows` rows.
+
+    Raises:
+        StageError: the file does not exist.
+    """
+    with pq.ParquetFile(_existing(path)) as file:
+        names = None if columns is None else list(columns)
+        yield from file.iter_batches(batch_size=n_rows, columns=names, use_threads=False)
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a parquet table, without reading them.
+
+    Raises:
+        StageError: the file does not exist.
+    """
+    return int(pq.read_metadata(_existing(path)).num_rows)
 
 
 def write_json(path: Path, value: Any) -> None:

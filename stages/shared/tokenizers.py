@@ -14,13 +14,16 @@ from stages.shared.pretrained_text import load_tokenizer
 
 
 class TextTokenizer(Protocol):
-    """Cuts texts once and puts batches together later; encoded pieces of a text may be concatenated along axis 0."""
+    """Cuts texts once and puts batches together later; encoded pieces of a text may be joined (`join`).
+
+    Attributes:
+        max_words: tokens the tower reads of a text.
+    """
+
+    max_words: int
 
     def encode(self, text: str) -> NDArray[Any]:
         """Return a text as integers, (n_tokens, ...); at most as many tokens as the tower reads."""
-
-    def join(self, pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Return encoded pieces as one text, cut to as many tokens as the tower reads."""
 
     def stack(self, encoded: Sequence[NDArray[Any]]) -> Tokens:
         """Return a batch, padded to its longest text."""
@@ -41,10 +44,6 @@ class ByteTokenizer:
     def encode(self, text: str) -> NDArray[Any]:
         """Return (n_words, max_bytes); see `models.text.tokens.encode_text`."""
         return encode_text(text, self.max_words, self.max_bytes)
-
-    def join(self, pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Return the pieces one after the other, (n_words, max_bytes)."""
-        return np.concatenate(pieces)[: self.max_words]
 
     def stack(self, encoded: Sequence[NDArray[Any]]) -> TextTokens:
         """Return a batch, padded to its longest text."""
@@ -70,11 +69,7 @@ class HuggingFaceTokenizer:
     def encode(self, text: str) -> NDArray[Any]:
         """Return (n_tokens,) ids without special tokens."""
         ids = self._tokenizer(text, add_special_tokens=False, truncation=True, max_length=self.max_words)["input_ids"]
-        return np.array(ids, dtype=np.int64)
-
-    def join(self, pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Return the pieces one after the other, (n_tokens,)."""
-        return np.concatenate(pieces)[: self.max_words]
+        return np.array(ids, dtype=np.int32)
 
     def stack(self, encoded: Sequence[NDArray[Any]]) -> HuggingFaceTokens:
         """Return a batch, padded on the right to its longest text; an empty text has no real token."""
@@ -88,6 +83,11 @@ class HuggingFaceTokenizer:
     def _with_special_tokens(self, ids: NDArray[Any]) -> list[int]:
         before, after = self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
         return [*([before] if before is not None else []), *ids.tolist(), *([after] if after is not None else [])]
+
+
+def join(pieces: Sequence[NDArray[Any]], max_words: int) -> NDArray[Any]:
+    """Return encoded pieces as one text, cut to the tokens the tower reads, (n_tokens, ...)."""
+    return np.concatenate(pieces)[:max_words]
 
 
 def build_tokenizer(params: TextEncoderParams) -> TextTokenizer:

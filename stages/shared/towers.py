@@ -9,7 +9,7 @@ import torch
 
 from models.contrastive import ContrastiveModel
 from stages.shared.encoders import build_graph_encoder, build_text_encoder
-from stages.shared.graphs import CrystalGraph, collate
+from stages.shared.graphs import GraphTable
 from stages.shared.params import EncoderParams, PretrainParams, TextEncoderParams
 from stages.shared.tokenizers import TextTokenizer, build_tokenizer
 from stages.shared.weights import load_weights, save_weights
@@ -98,10 +98,11 @@ def load_contrastive_model(folder: Path) -> ContrastiveTowers:
 
 
 @torch.no_grad()
-def embed_crystals(towers: ContrastiveTowers, graphs: Sequence[CrystalGraph]) -> np.ndarray:
+def embed_crystals(towers: ContrastiveTowers, graphs: GraphTable) -> np.ndarray:
     """Return unit vectors (n_crystals, embedding_dim), float32."""
+    places = np.arange(len(graphs))
     batches = [
-        towers.model.embed_crystals(collate(graphs[start : start + _EMBEDDING_BATCH]))
+        towers.model.embed_crystals(graphs.batch(places[start : start + _EMBEDDING_BATCH]))
         for start in range(0, len(graphs), _EMBEDDING_BATCH)
     ]
     return _rows(batches, towers)

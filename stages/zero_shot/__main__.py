@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from stages.shared.embeddings import EMBEDDINGS
 from stages.shared.errors import run_stage
 from stages.shared.graphs import read_inputs
 from stages.shared.params import load_params
 from stages.shared.progress import say
+from stages.shared.scratch import scratch_folder
 from stages.shared.tables import read_table, write_csv, write_json, write_table
 from stages.shared.towers import embed_crystals, embed_texts, load_contrastive_model
 from stages.zero_shot.charts import draw_questions, draw_retrieval
@@ -17,17 +19,17 @@ from stages.zero_shot.retrieval_scores import retrieval_curve
 
 def main() -> None:
     """Embed the test split once and put every question to it."""
-    params = load_params("zero_shot").zero_shot
+    loaded = load_params("zero_shot")
+    params = loaded.zero_shot
     columns = ["material_id", "formula", "crystal_system", "fingerprint", "split"]
     crystals = read_table(Path("data/crystals.parquet"), columns).to_pandas()
     narratives = read_table(Path("data/narratives.parquet")).to_pandas()
     towers = load_contrastive_model(Path("data/weights/pretrain"))
-    graphs = read_inputs(Path("data"), "test", towers.encoder)
-
-    in_gallery = [graph.material_id for graph in graphs]
-    test = crystals.set_index("material_id").loc[in_gallery].reset_index()
-    say(f"embed {len(test)} test crystals and their texts")
-    embeddings = embed_crystals(towers, graphs)
+    with scratch_folder("zero_shot", loaded, [Path("data") / name for name in ("graphs", EMBEDDINGS)]) as scratch:
+        graphs = read_inputs(Path("data"), ["test"], towers.encoder, scratch)
+        say(f"embed {len(graphs)} test crystals and their texts")
+        embeddings = embed_crystals(towers, graphs)
+    test = crystals.set_index("material_id").loc[graphs.material_ids.to_pylist()].reset_index()
 
     galleries = {name: build_gallery(test, narratives, views) for name, views in GALLERIES.items()}
     ranks = {}

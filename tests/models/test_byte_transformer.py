@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from models.text import byte_transformer
 from models.text.byte_transformer import ByteTransformer, ByteWordEmbedding, sinusoidal_positions
-from models.text.tokens import TextTokens, tokenize
+from models.text.tokens import TextTokens
+from tests.models.texts import tokenize
 
 TEXTS = [
     "CdAgSb is half-Heusler structured and crystallizes in the cubic F-43m space group.",

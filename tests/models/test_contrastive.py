@@ -11,8 +11,9 @@ from models.contrastive import ContrastiveModel, InfoNCE, ProjectionHead
 from models.graph.batch import CrystalBatch
 from models.graph.painn import PaiNN
 from models.text.byte_transformer import ByteTransformer
-from models.text.tokens import TextTokens, tokenize
+from models.text.tokens import TextTokens
 from tests.models.crystals import CUTOFF, crystal, isolated_atom, triclinic
+from tests.models.texts import tokenize
 
 TEXTS = ("cubic CdAgSb", "argon", "the bond length is 2.92 Å")
 

@@ -17,8 +17,9 @@ from models.fusion import (
 from models.graph.batch import CrystalBatch
 from models.graph.painn import PaiNN
 from models.text.byte_transformer import ByteTransformer
-from models.text.tokens import TextTokens, tokenize
+from models.text.tokens import TextTokens
 from tests.models.crystals import CUTOFF, crystal, isolated_atom, three_crystals, triclinic
+from tests.models.texts import tokenize
 
 TEXTS = ("CdAgSb is half-Heusler", "argon", "the bond length is 2.92 Å")
 BRANCHES = ("fused", "structure", "text")

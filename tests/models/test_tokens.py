@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text.tokens import encode_text, stack, tokenize
+from models.text.tokens import encode_text
+from tests.models.texts import tokenize
 
 
 def words_of(rows: np.ndarray) -> list[str]:
@@ -55,13 +56,6 @@ def test_empty_texts_alone_make_a_batch() -> None:
     tokens = tokenize(["", " \n"], max_words=8, max_bytes=6)
     assert tokens.bytes.shape == (2, 1, 6)
     assert not tokens.mask.any()
-
-
-def test_precomputed_rows_give_the_same_tokens() -> None:
-    texts = ["BaTiO3 is cubic", "tetragonal"]
-    stacked, direct = stack([encode_text(text, 8, 6) for text in texts]), tokenize(texts, 8, 6)
-    assert torch.equal(stacked.bytes, direct.bytes)
-    assert torch.equal(stacked.mask, direct.mask)
 
 
 def test_a_thousand_pages_take_less_than_a_second() -> None:

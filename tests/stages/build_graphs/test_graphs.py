@@ -3,16 +3,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from pymatgen.core import Lattice, Structure
 
 from stages.build_graphs.__main__ import main
 from stages.build_graphs.graphs import CrystalEntry, GraphRejection, atomic_numbers, graph_row, occupancy_columns
-from stages.shared.graphs import collate, read_graphs
 from stages.shared.schemas import SPLITS
 from stages.shared.structures import structure_from_cif, structure_to_cif
 from stages.shared.tables import read_csv
 from tests.stages.crystal_table import write_crystals
+from tests.stages.graph_tables import open_graphs, read_rows
 from tests.stages.raw_records import ROOT
 
 CRYSTALS = {
@@ -34,46 +33,28 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_each_crystal_is_in_the_table_of_its_split_in_order(built: Path) -> None:
-    found = {split: [graph.material_id for graph in read_graphs(built / f"{split}.parquet")] for split in SPLITS}
+    found = {split: [row["material_id"] for row in read_rows(built / f"{split}.parquet")] for split in SPLITS}
     assert found == {"train": ["a", "b", "c"], "val": ["d"], "test": []}
 
 
 def test_a_graph_reads_back_with_the_lattice_sites_and_elements_of_its_crystal(built: Path) -> None:
-    for graph in read_graphs(built / "train.parquet"):
-        expected = structure_from_cif(structure_to_cif(CRYSTALS[graph.material_id]))
-        np.testing.assert_array_equal(graph.lattice, expected.lattice.matrix)
-        np.testing.assert_array_equal(graph.frac_coords, expected.frac_coords)
-        assert graph.atomic_numbers.tolist() == list(expected.atomic_numbers)
+    for row in read_rows(built / "train.parquet"):
+        expected = structure_from_cif(structure_to_cif(CRYSTALS[row["material_id"]]))
+        np.testing.assert_array_equal(row["lattice"], expected.lattice.matrix)
+        np.testing.assert_array_equal(row["frac_coords"], expected.frac_coords)
+        assert row["atomic_numbers"] == list(expected.atomic_numbers)
 
 
 def test_the_edge_vectors_of_a_batch_have_the_distances_pymatgen_finds(built: Path) -> None:
-    graphs = read_graphs(built / "train.parquet")
-    batch = collate(graphs)
+    rows = read_rows(built / "train.parquet")
+    batch = open_graphs({"train": built / "train.parquet"}).batch(np.arange(len(rows)))
     lengths = batch.edge_vector().norm(dim=1).numpy()
     crystal_of_edge = batch.batch[batch.edge_source].numpy()
-    for place, graph in enumerate(graphs):
-        structure = structure_from_cif(structure_to_cif(CRYSTALS[graph.material_id]))
-        images = graph.edge_image.tolist()
-        edges = zip(graph.edge_source.tolist(), graph.edge_target.tolist(), images, strict=True)
+    for place, row in enumerate(rows):
+        structure = structure_from_cif(structure_to_cif(CRYSTALS[row["material_id"]]))
+        edges = zip(row["edge_source"], row["edge_target"], row["edge_image"].tolist(), strict=True)
         expected = [structure[i].distance(structure[j], jimage=image) for i, j, image in edges]
         np.testing.assert_allclose(lengths[crystal_of_edge == place], expected, atol=1e-5)
-
-
-def test_a_batch_equals_its_crystals_put_one_after_the_other(built: Path) -> None:
-    graphs = read_graphs(built / "train.parquet")
-    batch, parts = collate(graphs), [collate([graph]) for graph in graphs]
-    assert batch.n_crystals == len(graphs)
-    assert batch.batch.tolist() == [place for place, part in enumerate(parts) for _ in part.atomic_numbers]
-    for name in ("atomic_numbers", "frac_coords", "lattice", "edge_image"):
-        assert torch.equal(getattr(batch, name), torch.cat([getattr(part, name) for part in parts]))
-    offset = 0
-    targets = []
-    for part in parts:
-        targets.append(part.edge_target + offset)
-        offset += len(part.atomic_numbers)
-    assert torch.equal(batch.edge_target, torch.cat(targets))
-    assert batch.frac_coords.dtype == batch.lattice.dtype == torch.float32
-    assert batch.atomic_numbers.dtype == batch.edge_source.dtype == batch.batch.dtype == torch.int64
 
 
 def test_crystals_without_a_graph_are_listed_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +64,7 @@ def test_crystals_without_a_graph_are_listed_with_the_reason(tmp_path: Path, mon
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     main()
-    assert read_graphs(tmp_path / "data/graphs/train.parquet") == []
+    assert read_rows(tmp_path / "data/graphs/train.parquet") == []
     reasons = {row["source_id"]: row["reason"] for row in read_csv(tmp_path / "data/graphs_rejected.csv")}
     assert "CIF cannot be read" in reasons["broken"]
     assert "cells away" in reasons["skewed"]
@@ -130,3 +111,11 @@ def test_workers_and_chunks_change_no_byte(built: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("XTALK_WORKERS", "2")
     main()
     assert {path.name: path.read_bytes() for path in built.iterdir()} == before
+
+
+def test_the_selection_decides_whether_the_last_shell_is_cut() -> None:
+    rocksalt = CrystalEntry("a", structure_to_cif(CRYSTALS["a"]))
+    for selection, per_atom in (("whole_shells", 6 + 12), ("exactly", 8)):
+        row = graph_row(rocksalt, 6.0, 8, selection)
+        assert not isinstance(row, GraphRejection)
+        assert np.bincount(row["edge_source"]).tolist() == [per_atom] * 8

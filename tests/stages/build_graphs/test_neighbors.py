@@ -1,7 +1,9 @@
 """The neighbour list against a search through every image, and the invariances a graph must have."""
 
+import importlib
 import itertools
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
-from stages.build_graphs.neighbors import SHELL_WIDTH, PeriodicNeighbors, periodic_neighbors
+from stages.build_graphs.neighbors import SHELL_WIDTH, PeriodicNeighbors, Selection, periodic_neighbors
 
 Edge = tuple[int, int, int, int, int]
 
@@ -38,8 +40,9 @@ def _edges(neighbors: PeriodicNeighbors) -> dict[Edge, float]:
 
 
 _coordinate = st.floats(-1.0, 2.0)
+_near_faces = st.sampled_from([0.0, 1.0, -1e-17, 1e-17, 1 - 1e-16, 1e-8, -1e-8, 1 - 1e-8, 1 + 1e-8, 0.5, -0.5])
 _crystals = st.builds(
-    lambda vectors, coords: (np.array(vectors), coords),
+    lambda vectors, coords: (np.array(vectors), np.array(coords)),
     st.lists(st.tuples(*[st.floats(-5.0, 5.0)] * 3), min_size=3, max_size=3),
     st.lists(st.tuples(_coordinate, _coordinate, _coordinate), min_size=1, max_size=4),
 )
@@ -50,7 +53,32 @@ _crystals = st.builds(
 def test_finds_exactly_the_pairs_of_a_brute_force_search(crystal: tuple, cutoff: float) -> None:
     vectors, coords = crystal
     assume(abs(np.linalg.det(vectors)) > 8.0)
-    structure = Structure(vectors, ["C"] * len(coords), coords)
+    _assert_equals_brute_force(Structure(vectors, ["C"] * len(coords), coords), cutoff)
+
+
+@settings(max_examples=50, deadline=None)
+@given(coords=st.lists(st.tuples(*[_near_faces] * 3), min_size=1, max_size=3), cutoff=st.floats(2.0, 7.0))
+def test_atoms_on_a_face_of_the_cell_or_just_beside_it_have_their_neighbours(coords: list, cutoff: float) -> None:
+    vectors = Lattice.from_parameters(3.1, 4.3, 5.2, 71, 82, 113).matrix
+    _assert_equals_brute_force(Structure(vectors, ["C"] * len(coords), coords), cutoff)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    thickness=st.floats(0.12, 0.6),
+    shear=st.tuples(*[st.floats(-4.0, 4.0)] * 3),
+    axis=st.integers(0, 2),
+    cutoff=st.floats(1.0, 4.0),
+)
+def test_a_thin_sheared_cell_of_one_atom_has_the_neighbours_of_a_brute_force_search(
+    thickness: float, shear: tuple[float, float, float], axis: int, cutoff: float
+) -> None:
+    vectors = np.diag(np.roll([thickness, 4.0, 6.0], axis))
+    vectors[1, 0], vectors[2, 0], vectors[2, 1] = shear
+    _assert_equals_brute_force(Structure(vectors, ["C"], [[0.2, 0.9, 0.4]]), cutoff)
+
+
+def _assert_equals_brute_force(structure: Structure, cutoff: float) -> None:
     expected = _brute_force(structure, cutoff)
     assume(all(distance > 1e-3 and abs(distance - cutoff) > 1e-6 for distance in expected.values()))
     found = _edges(periodic_neighbors(structure, cutoff, 0))
@@ -74,17 +102,166 @@ def test_the_cap_keeps_whole_shells(cap: int, kept: int) -> None:
     assert len(periodic_neighbors(structure, 3.0 * 1.75, cap).source) == kept
 
 
-@settings(max_examples=40, deadline=None)
-@given(crystal=_crystals, cap=st.integers(1, 15))
-def test_the_cap_keeps_the_nearest_neighbours_of_each_atom(crystal: tuple, cap: int) -> None:
+@settings(max_examples=60, deadline=None)
+@given(crystal=_crystals, cap=st.integers(1, 15), cutoff=st.floats(2.0, 7.0))
+def test_the_cap_keeps_the_nearest_neighbours_of_each_atom(crystal: tuple, cap: int, cutoff: float) -> None:
     vectors, coords = crystal
     assume(abs(np.linalg.det(vectors)) > 20.0)
     structure = Structure(vectors, ["C"] * len(coords), coords)
-    every, kept = (_edges(periodic_neighbors(structure, 5.0, limit)) for limit in (0, cap))
+    every = _edges(periodic_neighbors(structure, cutoff, 0))
+    shells, exact = (_edges(periodic_neighbors(structure, cutoff, cap, rule)) for rule in _SELECTIONS)
+    assert exact.keys() <= shells.keys() <= every.keys()
     for atom in range(len(coords)):
         distances = sorted(d for edge, d in every.items() if edge[0] == atom)
         limit = distances[cap - 1] + SHELL_WIDTH if len(distances) > cap else np.inf
-        assert sorted(d for edge, d in kept.items() if edge[0] == atom) == [d for d in distances if d <= limit]
+        assume(all(abs(d - limit) > 1e-6 for d in distances))
+        assert sorted(d for edge, d in shells.items() if edge[0] == atom) == [d for d in distances if d <= limit]
+        chosen = sorted(d for edge, d in exact.items() if edge[0] == atom)
+        np.testing.assert_allclose(chosen, distances[:cap], atol=SHELL_WIDTH, strict=True)
+
+
+_SELECTIONS: tuple[Selection, Selection] = ("whole_shells", "exactly")
+
+
+@pytest.mark.parametrize(("cap", "from_last_shell"), [(12, 6), (6, 0), (18, 12), (20, 2), (99, 8)])
+def test_of_a_shell_that_is_cut_the_first_atoms_and_images_are_kept(cap: int, from_last_shell: int) -> None:
+    # 6 neighbours at 2.8 Å, 12 at 3.96 Å, 8 at 4.85 Å
+    rocksalt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
+    found = _edges(periodic_neighbors(rocksalt, 5.0, cap, "exactly"))
+    every = _brute_force(rocksalt, 5.0)
+    for atom in range(len(rocksalt)):
+        by_shell: dict[float, list[Edge]] = {}
+        for edge in sorted(edge for edge in every if edge[0] == atom):
+            by_shell.setdefault(round(every[edge], 6), []).append(edge)
+        shells = [by_shell[distance] for distance in sorted(by_shell)]
+        assert [len(shell) for shell in shells] == [6, 12, 8]
+        kept = [len([edge for edge in shell if edge in found]) for shell in shells]
+        last = max(place for place, number in enumerate(kept) if number)
+        assert kept[last] == (from_last_shell or 6)
+        assert [edge for edge in found if edge[0] == atom] == [
+            *itertools.chain(*shells[:last]),
+            *shells[last][: kept[last]],
+        ]
+
+
+def test_an_atom_with_fewer_neighbours_than_the_cap_has_those_within_the_cutoff() -> None:
+    dimer = Structure(Lattice.cubic(20.0), ["N", "N", "Xe"], [[0, 0, 0], [0, 0, 0.055], [0.5] * 3])
+    for selection in _SELECTIONS:
+        assert periodic_neighbors(dimer, 6.0, 12, selection).source.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0, np.sqrt(2)])
+@pytest.mark.parametrize(
+    ("offset", "counted"), [(0.0, True), (1e-8, True), (-1e-8, True), (-1e-6, False), (1e-6, True)]
+)
+def test_a_shell_at_the_cutoff_counts_as_a_whole_whatever_the_orientation(
+    scale: float, offset: float, counted: bool
+) -> None:
+    for rotation in _rotations(20):
+        structure = Structure(np.diag([3.0] * 3) * scale @ rotation, ["Po"], [[0.1, 0.2, 0.3]])
+        assert len(periodic_neighbors(structure, 3.0 * scale + offset, 0).source) == (6 if counted else 0)
+
+
+@pytest.mark.parametrize("selection", _SELECTIONS)
+@pytest.mark.parametrize("cap", [0, 1, 3, 7, 12])
+def test_the_last_bit_of_a_distance_decides_nothing(cap: int, selection: Selection) -> None:
+    # every length here is an odd multiple of half a shell's width, and 2.0005, 2.0015 Å are a shell's width apart
+    lattice, coords = np.diag([4.001, 4.003, 6.0015]), [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0.5, 0.5, 0.5]]
+    found = [
+        _edge_list(periodic_neighbors(Structure(lattice @ rotation, ["C"] * 4, coords), 6.0, cap, selection))
+        for rotation in [np.eye(3), *_rotations(30)]
+    ]
+    assert all(edges == found[0] for edges in found)
+
+
+def _edge_list(neighbors: PeriodicNeighbors) -> list[list[int]]:
+    edges: list[list[int]] = np.column_stack([neighbors.source, neighbors.target, neighbors.image]).tolist()
+    return edges
+
+
+def _rotations(number: int) -> list[np.ndarray]:
+    random = np.random.RandomState(0)
+    return [np.linalg.qr(random.standard_normal((3, 3)))[0] for _ in range(number)]
+
+
+_shifts = st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=4, max_size=4)
+_shears = st.tuples(*[st.integers(-2, 2)] * 6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    crystal=_crystals, cap=st.sampled_from([0, 5, 12]), order=st.permutations(range(4)), shifts=_shifts, shears=_shears
+)
+def test_edges_follow_the_order_of_atoms_the_cell_they_are_written_in_and_the_choice_of_the_cell(
+    crystal: tuple, cap: int, order: list[int], shifts: list, shears: tuple
+) -> None:
+    vectors, coords = crystal
+    assume(abs(np.linalg.det(vectors)) > 20.0)
+    every = _brute_force(Structure(vectors, ["C"] * len(coords), coords), 5.0 + 1e-5)
+    assume(all(distance > 1e-3 and abs(distance - 5.0) > 1e-5 for distance in every.values()))
+    edges = _edges(periodic_neighbors(Structure(vectors, ["C"] * len(coords), coords), 5.0, cap))
+    order = [atom for atom in order if atom < len(coords)]
+    shift = np.array(shifts[: len(coords)])
+    basis = np.eye(3, dtype=int) + np.triu(np.reshape([*shears, 0, 0, 0], (3, 3)), 1)
+    basis = basis @ (np.eye(3, dtype=int) + np.tril(np.reshape([0, 0, 0, *shears], (3, 3)), -1))
+    inverse = np.rint(np.linalg.inv(basis)).astype(int)
+    rewritten = Structure(basis @ vectors, ["C"] * len(coords), ((coords + shift) @ inverse)[order])
+    expected = set()
+    for i, j, *image in edges:
+        moved = (np.array(image) - shift[j] + shift[i]) @ inverse
+        expected.add((order.index(i), order.index(j), *moved.tolist()))
+    assert _edges(periodic_neighbors(rewritten, 5.0, cap)).keys() == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(crystal=_crystals, cutoff=st.floats(1.0, 7.0))
+def test_without_a_cap_every_edge_has_its_reverse(crystal: tuple, cutoff: float) -> None:
+    vectors, coords = crystal
+    assume(abs(np.linalg.det(vectors)) > 8.0)
+    edges = _edges(periodic_neighbors(Structure(vectors, ["C"] * len(coords), coords), cutoff, 0))
+    assume(all(abs(distance - cutoff) > 1e-6 for distance in edges.values()))
+    assert {(j, i, -a, -b, -c) for i, j, a, b, c in edges} == edges.keys()
+
+
+def _by_pymatgen(structure: Structure, cutoff: float) -> tuple:
+    source, target, image, _ = structure.get_neighbor_list(cutoff)
+    return source, target, image
+
+
+def _by_ase(structure: Structure, cutoff: float) -> tuple:
+    ase = importlib.import_module("ase")
+    atoms = ase.Atoms("C" * len(structure), structure.cart_coords, cell=structure.lattice.matrix, pbc=True)
+    found: tuple = importlib.import_module("ase.neighborlist").neighbor_list("ijS", atoms, cutoff)
+    return found
+
+
+def _by_matscipy(structure: Structure, cutoff: float) -> tuple:
+    search = importlib.import_module("matscipy.neighbours").neighbour_list
+    cell, positions = structure.lattice.matrix, structure.cart_coords
+    found: tuple = search("ijS", positions=positions, cell=cell, pbc=np.ones(3, dtype=bool), cutoff=cutoff)
+    return found
+
+
+def _by_vesin(structure: Structure, cutoff: float) -> tuple:
+    search = importlib.import_module("vesin").NeighborList(cutoff=cutoff, full_list=True)
+    found: tuple = search.compute(structure.cart_coords, structure.lattice.matrix, periodic=True, quantities="ijS")
+    return found
+
+
+@pytest.mark.parametrize("cutoff", [2.5, 4.0, 9.0])
+@pytest.mark.parametrize(
+    ("package", "search"),
+    [("pymatgen", _by_pymatgen), ("ase", _by_ase), ("matscipy", _by_matscipy), ("vesin", _by_vesin)],
+)
+def test_other_packages_find_the_same_edges(package: str, search: Callable[..., tuple], cutoff: float) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    random = np.random.RandomState(1)
+    for n_atoms in (1, 2, 7, 40):
+        vectors = np.diag(random.uniform(2.0, 5.0, 3)) + np.tril(random.uniform(-3.0, 3.0, (3, 3)), -1)
+        structure = Structure(vectors * max(1.0, n_atoms / 8) ** (1 / 3), ["C"] * n_atoms, random.rand(n_atoms, 3))
+        source, target, image = search(structure, cutoff)
+        expected = {tuple(edge) for edge in np.column_stack([source, target, image]).astype(int).tolist()}
+        assert _edges(periodic_neighbors(structure, cutoff, 0)).keys() == expected
 
 
 def _environments(structure: Structure, cap: int) -> Counter[tuple]:

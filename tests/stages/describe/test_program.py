@@ -44,6 +44,7 @@ def narratives() -> list[tuple[str, str, str]]:
 def test_texts_that_came_with_a_crystal_are_taken_over(folder: Path) -> None:
     write_crystals(
         [
+            {"material_id": "a", "cif": COPPER, "description": "Fcc.", "narrative": "Shiny."},
             {
                 "material_id": "b",
                 "cif": COPPER,
@@ -51,7 +52,6 @@ def test_texts_that_came_with_a_crystal_are_taken_over(folder: Path) -> None:
                 "narrative": "Red.",
                 "explanation": "Wire.",
             },
-            {"material_id": "a", "cif": COPPER, "description": "Fcc.", "narrative": "Shiny."},
             {"material_id": "c", "cif": COPPER, "description": "Metal.", "explanation": "Nothing to explain."},
         ]
     )

@@ -14,10 +14,9 @@ from torch import nn
 from stages.embed.__main__ import main
 from stages.embed.collect import load_embedder
 from stages.embed.embedder import CrystalEntry
-from stages.shared.embeddings import read_embeddings
 from stages.shared.errors import StageError
 from stages.shared.structures import structure_to_cif
-from stages.shared.tables import read_csv
+from stages.shared.tables import read_csv, read_table
 from tests.pipeline.imports import ROOT
 from tests.stages.crystal_table import write_crystals
 
@@ -57,7 +56,7 @@ def test_every_crystal_is_either_embedded_or_listed_and_the_bytes_are_the_same_t
         run(monkeypatch, "precomputed")
         written.append((TABLE.read_bytes(), REJECTED.read_bytes()))
     assert written[0] == written[1]
-    assert list(read_embeddings(TABLE)) == ["a", "b"]
+    assert read_table(TABLE)["material_id"].to_pylist() == ["a", "b"]
     assert [row["material_id"] for row in read_csv(REJECTED)] == ["c"]
 
 
@@ -68,7 +67,7 @@ def test_another_encoder_gets_empty_tables_and_no_model_is_loaded(monkeypatch: p
         run(monkeypatch, name, model)
         written.append((TABLE.read_bytes(), REJECTED.read_bytes()))
     assert written[0] == written[1]
-    assert read_embeddings(TABLE) == {}
+    assert read_table(TABLE).num_rows == 0
     assert read_csv(REJECTED) == []
 
 
@@ -84,7 +83,7 @@ def test_the_table_the_tool_writes_is_one_the_pipeline_reads(monkeypatch: pytest
 
 def test_the_tool_writes_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, "painn", "files", "--model", "chgnet", "--out", "here/mine.parquet")
-    assert len(read_embeddings(Path("here/mine.parquet"))) == 2
+    assert read_table(Path("here/mine.parquet")).num_rows == 2
     assert Path("here/mine_rejected.csv").exists()
 
 

@@ -136,6 +136,7 @@ def test_data_metrics_count_crystals_and_rejections(run: Run, tmp_path: Path) ->
     metrics = read_metrics("metrics/data.json")
     assert metrics["crystals"] == len(world.material_ids)
     assert metrics["split"] == {name: world.splits.count(name) for name in ("train", "val", "test")}
+    assert metrics["split_manifest"] == {"scheme": "formula", "seed": 0}
     assert metrics["rejected"] == {"generate_cif": 2, "describe": 0, "build_graphs": 0}
     assert metrics["known"]["electron_dos"] == metrics["known"]["band_gap"] == len(world.material_ids)
     assert metrics["known"]["phonon_dos"] == metrics["known"]["narrative"] == 0

@@ -86,8 +86,8 @@ def write_crystals(root: Path, world: World, labelled: bool) -> None:
         "edos_density": [[1.0, 2.0] if labelled else None] * n,
     }
     write_table(root / "data/crystals.parquet", columns, CRYSTALS_SCHEMA)
-    counts = {"materials_project": {"raw": n + 3, "crystals": n, "merged": 1, "rejected": 2}}
-    write_json(root / "data/crystals_counts.json", counts)
+    sources = {"materials_project": {"raw": n + 3, "crystals": n, "merged": 1, "rejected": 2}}
+    write_json(root / "data/crystals_counts.json", {"source": sources, "split": {"scheme": "formula", "seed": 0}})
     header = ["source", "source_id", "stage", "reason"]
     reasons = [["materials_project", f"mp-{row}", "generate_cif", "two atoms are 0.1 Å apart"] for row in range(2)]
     write_csv(root / "data/rejected.csv", header, reasons)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stages.generate_cif.collect import collect_crystals
 from stages.generate_cif.ledger import Ledger
 from stages.shared.params import GenerateCifParams, load_params
+from tests.stages.generate_cif.collected import collected
 from tests.stages.raw_records import ROOT, SAMPLE
 
 
@@ -29,5 +29,5 @@ def sample_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sample(sample_raw: Path, params: GenerateCifParams) -> tuple[dict[str, dict[str, Any]], Ledger]:
-    crystals, ledger = collect_crystals(sample_raw, params)
+    crystals, ledger = collected(sample_raw, params)
     return {crystal.source_id: dict(crystal.columns) for crystal in crystals}, ledger

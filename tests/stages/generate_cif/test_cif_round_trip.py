@@ -32,13 +32,13 @@ _vectors = st.lists(st.tuples(*[st.floats(-9.0, 9.0)] * 3), min_size=3, max_size
 
 
 def _assert_same(found: Structure, expected: Structure) -> None:
-    np.testing.assert_allclose(found.lattice.parameters, expected.lattice.parameters, atol=1e-6)
+    np.testing.assert_allclose(found.lattice.parameters, expected.lattice.parameters, rtol=0, atol=1e-9)
     assert len(found) == len(expected)
     for mine, theirs in zip(found, expected, strict=True):
         shift = mine.frac_coords - theirs.frac_coords
         shift -= np.round(shift)
-        assert np.linalg.norm(expected.lattice.get_cartesian_coords(shift)) < 1e-4
-        assert mine.species.almost_equals(theirs.species, rtol=0, atol=1e-6)
+        assert np.linalg.norm(expected.lattice.get_cartesian_coords(shift)) < 1e-7
+        assert dict(mine.species) == dict(theirs.species)
 
 
 @settings(max_examples=150, deadline=None)

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from stages.generate_cif.__main__ import main
-from stages.generate_cif.collect import collect_crystals
 from stages.generate_cif.crystals import Crystal, describe_structure
 from stages.generate_cif.ledger import Ledger
+from stages.generate_cif.store import CrystalStore
 from stages.shared.params import GenerateCifParams
 from stages.shared.structures import structure_from_cif
 from stages.shared.tables import read_csv, read_json, read_table
+from tests.stages.generate_cif.collected import collected
 from tests.stages.raw_records import (
     ROOT,
     jarvis_atoms,
@@ -42,7 +43,7 @@ def _columns(crystals: list[Crystal]) -> dict[str, dict[str, Any]]:
 
 
 def test_an_empty_folder_gives_no_crystals_and_no_rejects(tmp_path: Path, params: GenerateCifParams) -> None:
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
     assert crystals == []
     assert ledger.rejected == []
     assert all(counts.raw == 0 for counts in ledger.counts.values())
@@ -53,8 +54,8 @@ def test_jarvis_properties_without_spectra_and_the_reverse(tmp_path: Path, param
     spectra = {"jid": "JVASP-1", "atoms": jarvis_atoms(), "pdos_elast": [1.0] * 201, "edos_up": [2.0] * 300}
     for folder, properties, edos_pdos in (("p", [record], None), ("s", None, [spectra])):
         write_jarvis(tmp_path / folder, properties, edos_pdos)
-    only_properties = _columns(collect_crystals(tmp_path / "p", params)[0])["JVASP-1"]
-    only_spectra = _columns(collect_crystals(tmp_path / "s", params)[0])["JVASP-1"]
+    only_properties = _columns(collected(tmp_path / "p", params)[0])["JVASP-1"]
+    only_spectra = _columns(collected(tmp_path / "s", params)[0])["JVASP-1"]
     assert only_properties["formation_energy_per_atom"] == -2.1
     assert only_properties["phdos_density"] is None
     assert only_spectra["formation_energy_per_atom"] is None
@@ -69,7 +70,7 @@ def test_spectra_of_an_unknown_jid_become_a_crystal_of_their_own(tmp_path: Path,
         [{"jid": "A", "atoms": jarvis_atoms()}],
         [{"jid": jid, "atoms": jarvis_atoms(), "edos_up": [1.0] * 300} for jid in ("A", "B")],
     )
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
     assert set(_columns(crystals)) == {"A", "B"}
     assert ledger.of("jarvis").as_dict() == {"raw": 3, "crystals": 2, "merged": 1, "rejected": 0}
 
@@ -80,7 +81,7 @@ def test_narratives_alone_become_crystals_named_after_file_and_row(tmp_path: Pat
         {"atoms": jarvis_atoms(("K", "Cl")), "gpt_text": "Sylvite.", "band gap": -1.0},
     ]
     write_narratives(tmp_path, rows, corpus="aflow2")
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
     found = _columns(crystals)
     assert {name: row["narrative"] for name, row in found.items()} == {
         "aflow2-000000": "Salt.",
@@ -109,7 +110,7 @@ def test_every_naming_of_the_narrative_columns_is_read(
     row = {"atoms": jarvis_atoms(), "gpt_text": "Salt.", "id": 17}
     row |= {columns["gap"]: 5.1, columns["energy"]: -2.0, columns["hull"]: 0.25, "a column nobody knows": [1]}
     write_narratives(tmp_path, [row])
-    (crystal,) = collect_crystals(tmp_path, params)[0]
+    (crystal,) = collected(tmp_path, params)[0]
     assert crystal.source_id == "17"
     found = (crystal.columns[name] for name in ("band_gap", "formation_energy_per_atom", "energy_above_hull"))
     assert tuple(found) == (5.1, -2.0, 0.25)
@@ -126,7 +127,7 @@ def test_a_narrative_goes_to_the_known_crystal_however_its_cell_is_chosen(
     }
     write_materials_project(tmp_path, [mp_document("mp-1")])
     write_narratives(tmp_path, [{"atoms": cubic, "gpt_text": "First."}, {"atoms": cubic, "gpt_text": "Second."}])
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
     assert [crystal.columns["narrative"] for crystal in crystals] == ["First."]
     assert ledger.of("narratives").as_dict() == {"raw": 2, "crystals": 0, "merged": 2, "rejected": 0}
     assert [(note[1], note[3]) for note in ledger.notes] == [
@@ -146,7 +147,7 @@ def test_a_narrative_of_another_structure_with_the_same_formula_and_group_stays_
 
     write_jarvis(tmp_path, [{"jid": "JVASP-1", "atoms": layered(0.12)}])
     write_narratives(tmp_path, [{"atoms": layered(0.42), "gpt_text": "Another."}])
-    crystals, _ = collect_crystals(tmp_path, params)
+    crystals, _ = collected(tmp_path, params)
     assert len({crystal.columns["space_group_number"] for crystal in crystals}) == 1
     assert [crystal.columns["narrative"] for crystal in crystals] == [None, "Another."]
 
@@ -163,7 +164,7 @@ def test_magnetization_is_per_formula_unit_and_moduli_are_numbers_or_averages(
         for element, abc in (("Na", [0.5, 0, 0]), ("Cl", [0, 0.5, 0]))
     ]
     write_materials_project(tmp_path, [document, single, double])
-    found = _columns(collect_crystals(tmp_path, params)[0])
+    found = _columns(collected(tmp_path, params)[0])
     assert (found["mp-1"]["bulk_modulus"], found["mp-1"]["shear_modulus"]) == (24.0, 15.0)
     assert found["mp-2"]["total_magnetization"] == found["mp-3"]["total_magnetization"] == 2.0
 
@@ -179,7 +180,7 @@ def test_a_complete_dos_of_pymatgen_adds_its_spin_channels(tmp_path: Path, param
     }
     phonons = {"@class": "PhononDos", "frequencies": [-1.0, 0.0, 10.0], "densities": [0.1, 0.2, 0.3]}
     write_materials_project(tmp_path, [mp_document("mp-1", dos=dos, phonon_dos=phonons)])
-    row = _columns(collect_crystals(tmp_path, params)[0])["mp-1"]
+    row = _columns(collected(tmp_path, params)[0])["mp-1"]
     assert row["edos_energy"].tolist() == [-2.0, 0.0, 1.0]
     assert row["edos_density"].tolist() == [1.5, 3.0, 0.0]
     np.testing.assert_allclose(row["phdos_frequency"], [-33.35641, 0, 333.5641], rtol=1e-6)
@@ -197,7 +198,7 @@ def test_disordered_and_oxidised_sites_keep_their_elements_and_occupancies(
         {"element": "Ni", "occu": 0.5},
     ]
     write_materials_project(tmp_path, [document])
-    (crystal,) = collect_crystals(tmp_path, params)[0]
+    (crystal,) = collected(tmp_path, params)[0]
     assert crystal.columns["formula"] == "FeNiCl2"
     disordered = structure_from_cif(crystal.columns["cif"])
     doubled = describe_structure(disordered * (2, 1, 1), params.symmetry_tolerance)
@@ -240,7 +241,7 @@ def test_a_bad_document_is_rejected_with_its_reason_and_the_rest_goes_on(
     record: dict[str, Any] | str, reason: str, tmp_path: Path, params: GenerateCifParams
 ) -> None:
     write_materials_project(tmp_path, [record, mp_document("mp-2")])
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
     assert [crystal.source_id for crystal in crystals] == ["mp-2"]
     ((source, _, stage, found),) = ledger.rejected
     assert (source, stage) == ("materials_project", "generate_cif")
@@ -250,7 +251,7 @@ def test_a_bad_document_is_rejected_with_its_reason_and_the_rest_goes_on(
 def test_the_second_of_two_rows_with_one_id_is_rejected(tmp_path: Path, params: GenerateCifParams) -> None:
     write_materials_project(tmp_path, [mp_document("X", band_gap=1.0), mp_document("X", band_gap=2.0)])
     write_jarvis(tmp_path, [{"jid": "X", "atoms": jarvis_atoms()}])
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
     assert [crystal.columns["band_gap"] for crystal in crystals] == [1.0]
     assert [line[0] for line in ledger.rejected] == ["materials_project", "jarvis"]
     assert all("duplicate" in line[3] for line in ledger.rejected)
@@ -258,7 +259,7 @@ def test_the_second_of_two_rows_with_one_id_is_rejected(tmp_path: Path, params: 
 
 def test_too_many_atoms_are_named_with_the_parameter(tmp_path: Path, params: GenerateCifParams) -> None:
     write_materials_project(tmp_path, [mp_document("mp-1")])
-    _, ledger = collect_crystals(tmp_path, params.model_copy(update={"max_atoms": 1}))
+    _, ledger = collected(tmp_path, params.model_copy(update={"max_atoms": 1}))
     assert "max_atoms = 1" in _reasons(ledger)["mp-1"]
 
 
@@ -275,7 +276,7 @@ def test_an_unusable_spectrum_or_number_costs_only_itself_and_is_noted(
         phonon_dos={"frequencies": [0, 1, 2], "densities": [1, 2]},
     )
     write_materials_project(tmp_path, [document])
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
     row = crystals[0].columns
     assert row["formation_energy_per_atom"] == -1.5
     assert [row[name] for name in ("band_gap", "energy_above_hull", "edos_density", "phdos_density")] == [None] * 4
@@ -296,7 +297,7 @@ def test_a_file_that_breaks_off_keeps_what_came_before(tmp_path: Path, params: G
     text = gzip.decompress((tmp_path / "jarvis" / "jarvis_dft_3d.json.gz").read_bytes())
     (tmp_path / "jarvis" / "jarvis_dft_3d.json.gz").unlink()
     plain.write_bytes(text[:-30])
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
     assert {"J0", "J1"} <= set(_columns(crystals))
     assert "J2" not in _columns(crystals)
     assert ledger.of("materials_project").crystals == 4
@@ -308,7 +309,7 @@ def test_a_file_that_breaks_off_keeps_what_came_before(tmp_path: Path, params: G
 def test_a_parquet_that_is_none_is_one_reject(tmp_path: Path, params: GenerateCifParams) -> None:
     (tmp_path / "narratives").mkdir()
     (tmp_path / "narratives" / "narratives_x.parquet").write_bytes(b"PAR1 but not really")
-    _, ledger = collect_crystals(tmp_path, params)
+    _, ledger = collected(tmp_path, params)
     assert "narratives_x.parquet cannot be read" in _reasons(ledger)["x"]
 
 
@@ -378,7 +379,7 @@ def test_mutated_records_never_crash_and_the_books_balance(tmp_path: Path, param
     write_jarvis(tmp_path, [*properties, "text", 3, None], spectra)
     write_narratives(tmp_path, narratives)
 
-    crystals, ledger = collect_crystals(tmp_path, params)
+    crystals, ledger = collected(tmp_path, params)
 
     raw = {"materials_project": 200, "jarvis": 203, "narratives": 80}
     assert {source: counts.raw for source, counts in ledger.counts.items()} == raw
@@ -419,8 +420,25 @@ def test_the_stage_writes_sorted_split_crystals_and_its_books(tmp_path: Path, mo
     assert table.schema.field("band_gap").metadata == {b"unit": b"eV"}
     assert [row["source_id"] for row in read_csv(Path("data/rejected.csv"))] == ["mp-3"]
     counts = read_json(Path("data/crystals_counts.json"))
-    assert counts["materials_project"] == {"raw": 3, "crystals": 2, "merged": 0, "rejected": 1}
-    assert counts["jarvis"]["raw"] == 0
+    assert counts["source"]["materials_project"] == {"raw": 3, "crystals": 2, "merged": 0, "rejected": 1}
+    assert counts["source"]["jarvis"]["raw"] == 0
+
+
+def test_a_run_that_fails_leaves_the_table_of_the_run_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_materials_project(tmp_path / "raw", [mp_document("mp-1"), mp_document("mp-2")])
+    _run_main(tmp_path / "run", tmp_path / "raw", 1, 32, monkeypatch)
+    before = {path: path.read_bytes() for path in Path("data").glob("*.*")}
+    added: list[str] = []
+
+    def failing(store: CrystalStore, crystal: Crystal) -> None:
+        added.append(crystal.source_id)
+        if len(added) == 2:
+            raise OSError("disk full")
+
+    monkeypatch.setattr(CrystalStore, "add", failing)
+    with pytest.raises(OSError, match="disk full"):
+        main()
+    assert {path: path.read_bytes() for path in Path("data").glob("*.*")} == before
 
 
 def test_the_stage_without_any_raw_file_writes_empty_tables(

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Lattice, Species, Structure
 
 from stages.generate_cif.validity import faithful_cif, usable_structure
 from stages.shared.sources.record import BadRecord
+from stages.shared.structures import structure_from_cif
 
 
 def _rejection(structure: Structure, max_atoms: int = 500) -> str:
@@ -52,8 +53,16 @@ def test_impossible_cells_are_rejected_with_the_number_that_is_wrong() -> None:
     assert "almost parallel" in _rejection(Structure(flat, ["H"], [[0, 0, 0]]))
 
 
-def test_a_site_that_a_cif_reader_would_change_is_rejected() -> None:
-    # pymatgen takes a site of a CIF that O and H share for oxygen with hydrogen attached, and drops the hydrogen
+def test_a_site_that_oxygen_and_hydrogen_share_is_kept() -> None:
     structure = Structure(Lattice.cubic(4), [{"O": 0.5, "H": 0.5}, "Na"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    with pytest.raises(BadRecord, match=r"reads back with O:0\.5"):
-        faithful_cif(usable_structure(structure, 2))
+    found = structure_from_cif(faithful_cif(usable_structure(structure, 2)))
+    assert [dict(site.species.get_el_amt_dict()) for site in found] == [{"Na": 1.0}, {"O": 0.5, "H": 0.5}]
+
+
+def test_what_a_cif_would_change_is_rejected() -> None:
+    same_place = Structure(Lattice.cubic(4), [{"O": 0.5}, {"O": 0.4}], [[0, 0, 0], [0, 0, 0]])
+    with pytest.raises(BadRecord, match="reads back with 1 instead of 2 atoms"):
+        faithful_cif(same_place)
+    rounded = Structure(Lattice.cubic(4), [Species("Fe", 2.337)], [[0, 0, 0]])
+    with pytest.raises(BadRecord, match=r"reads back with Fe2\.34\+"):
+        faithful_cif(rounded)

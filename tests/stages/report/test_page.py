@@ -14,7 +14,7 @@ from stages.report import __main__ as report
 from stages.report.data_section import rejection_table
 from stages.report.worst import Crystal, by_crystal_system, worst
 from stages.shared.schemas import CRYSTALS_SCHEMA
-from stages.shared.tables import read_table, write_csv, write_json, write_table
+from stages.shared.tables import read_json, read_table, write_csv, write_json, write_table
 from tests.stages.evaluate.world import REPOSITORY, write_world
 
 VOID = {"meta", "link", "img", "br"}
@@ -133,7 +133,9 @@ def test_text_from_data_is_escaped(evaluated: Path) -> None:
     crystals["formula"] = [ATTACK] * 60
     write_table(Path("data/crystals.parquet"), crystals, CRYSTALS_SCHEMA)
     write_csv(Path("data/rejected.csv"), ["source", "source_id", "stage", "reason"], [[ATTACK] * 4])
-    write_json(Path("data/crystals_counts.json"), {ATTACK: {"raw": 1, "crystals": 1, "merged": 0, "rejected": 0}})
+    counts = read_json(Path("data/crystals_counts.json"))
+    counts["source"] = {ATTACK: {"raw": 1, "crystals": 1, "merged": 0, "rejected": 0}}
+    write_json(Path("data/crystals_counts.json"), counts)
     data.main()
     html, page = make_page()
     assert "<script" not in html

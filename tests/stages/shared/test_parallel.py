@@ -1,11 +1,47 @@
+"""The engine: the same results in the same order on any number of processes and machines, in a bounded memory."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from stages.generate_cif.crystals import Crystal, crystal_from_row
 from stages.shared.errors import StageError
-from stages.shared.parallel import map_ordered, worker_count
+from stages.shared.parallel import CHUNKS_PER_WORKER, in_order, map_ordered, worker_count
+from stages.shared.schemas import CRYSTALS_SCHEMA
+from stages.shared.sources.materials_project import SOURCE
+from stages.shared.sources.record import RawRow
+from stages.shared.tables import row_writer
+from tests.stages.raw_records import read_sample_materials_project
+
+ROOT = Path(__file__).parents[3]
 
 
 def square(x: int) -> int:
     return x * x
+
+
+def fail_at(x: int, bad: int) -> int:
+    if x == bad:
+        raise ValueError(f"{x} is bad")
+    return x
+
+
+def end_process(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return x
 
 
 @pytest.mark.parametrize("workers", ["1", "2", "3"])
@@ -15,6 +51,7 @@ def test_results_come_in_order_whatever_the_workers(
 ) -> None:
     monkeypatch.setenv("XTALK_WORKERS", workers)
     assert list(map_ordered(square, range(50), chunk_size, "squares")) == [x * x for x in range(50)]
+    assert list(map_ordered(square, iter(range(50)), chunk_size, "squares")) == [x * x for x in range(50)]
     assert list(map_ordered(square, [], chunk_size, "squares")) == []
 
 
@@ -22,3 +59,135 @@ def test_a_senseless_worker_count_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("XTALK_WORKERS", "many")
     with pytest.raises(StageError, match="XTALK_WORKERS is 'many'"):
         worker_count()
+
+
+class _CountingExecutor(ThreadPoolExecutor):
+    """Counts what was handed out; the test counts what was delivered."""
+
+    def __init__(self, max_workers: int) -> None:
+        super().__init__(max_workers)
+        self.handed_out = 0
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.handed_out += 1
+        return super().submit(function, *args, **kwargs)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_never_more_than_the_limit_is_in_flight_however_slow_the_reader(limit: int) -> None:
+    with _CountingExecutor(3) as executor:
+        in_flight = []
+        for delivered, result in enumerate(in_order(executor, limit, square, range(40))):
+            assert result == delivered**2
+            in_flight.append(executor.handed_out - delivered)
+            time.sleep(0.001)  # a reader slower than the workers
+    assert max(in_flight) == limit
+    assert executor.handed_out == 40
+
+
+def test_the_input_is_read_no_farther_ahead_than_the_chunks_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XTALK_WORKERS", "2")
+    counter = count()
+    records = (next(counter) for _ in range(1000))
+    for delivered, _ in enumerate(islice(map_ordered(square, records, 3, "squares"), 200)):
+        read = int(repr(counter)[len("count(") : -1])
+        assert read - delivered <= 3 * CHUNKS_PER_WORKER * 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_comes_before_a_failure_is_delivered_and_the_next_run_is_sound(
+    monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    monkeypatch.setenv("XTALK_WORKERS", workers)
+    results = map_ordered(partial(fail_at, bad=17), range(50), 2, "numbers")
+    assert list(islice(results, 16)) == list(range(16))
+    with pytest.raises(ValueError, match="17 is bad"):
+        next(results)
+    assert list(map_ordered(square, range(9), 2, "squares")) == [x * x for x in range(9)]
+
+
+def test_a_worker_that_runs_out_of_memory_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XTALK_WORKERS", "2")
+    with pytest.raises(StageError, match="set XTALK_WORKERS to a smaller number"):
+        list(map_ordered(end_process, range(10), 1, "numbers"))
+    assert list(map_ordered(square, range(9), 2, "squares")) == [x * x for x in range(9)]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setenv("XTALK_DASK_SCHEDULER", f"tcp://127.0.0.1:{_free_port()}")
+    started = time.monotonic()
+    with pytest.raises(StageError, match="no Dask scheduler answers"):
+        list(map_ordered(square, range(9), 2, "squares"))
+    assert time.monotonic() - started < 15
+
+
+def test_dask_that_is_not_installed_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XTALK_DASK_SCHEDULER", "tcp://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(StageError, match=r"requirements-extra\.txt"):
+        list(map_ordered(square, range(9), 2, "squares"))
+
+
+@contextmanager
+def dask_cluster(
+    workers: int, folder: Path, started_in: Path = ROOT
+) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a scheduler and workers of one thread each on the loopback device; yield its address and the workers."""
+    distributed = pytest.importorskip("distributed")
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    quiet = {"cwd": started_in, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    python, loopback = [sys.executable, "-m"], ["--host", "127.0.0.1", "--no-dashboard"]
+    scheduler = [*python, "distributed.cli.dask_scheduler", *loopback, "--port", address.rpartition(":")[2]]
+    worker = [*python, "distributed.cli.dask_worker", address, *loopback, "--nthreads", "1", "--no-nanny"]
+    worker += ["--local-directory", str(folder), "--memory-limit", "0"]
+    processes = [subprocess.Popen(command, **quiet) for command in [scheduler, *[worker] * workers]]  # type: ignore[call-overload]
+    try:
+        with distributed.Client(address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=60)
+        yield address, processes[1:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def write_sample(path: Path, after_row: Callable[[int], None]) -> None:
+    """Parse the documents of the sample in chunks of two and write the crystals, calling `after_row` with each."""
+    work = partial(crystal_from_row, symmetry_tolerance=0.01, max_atoms=500)
+    documents = enumerate(read_sample_materials_project()[:80])
+    rows = (RawRow(SOURCE, f"line {number}", {SOURCE: json.dumps(document)}) for number, document in documents)
+    with row_writer(path, CRYSTALS_SCHEMA) as table:
+        for number, crystal in enumerate(map_ordered(work, rows, 2, "crystals")):
+            assert isinstance(crystal, Crystal)
+            table.append({**crystal.columns, "split": "train"})
+            after_row(number)
+
+
+def test_a_dask_cluster_that_loses_a_worker_writes_the_bytes_of_one_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XTALK_WORKERS", "1")
+    write_sample(tmp_path / "one process", lambda number: None)
+    monkeypatch.delenv("XTALK_WORKERS")
+    with dask_cluster(2, tmp_path) as (address, workers):
+        monkeypatch.setenv("XTALK_DASK_SCHEDULER", address)
+        write_sample(tmp_path / "dask", lambda number: workers[0].kill() if number == 30 else None)
+        assert workers[0].wait() == -signal.SIGKILL
+        assert workers[1].poll() is None
+    assert (tmp_path / "dask").read_bytes() == (tmp_path / "one process").read_bytes()
+
+
+def test_a_dask_cluster_that_cannot_import_the_stages_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with dask_cluster(1, tmp_path, started_in=tmp_path) as (address, _):
+        monkeypatch.setenv("XTALK_DASK_SCHEDULER", address)
+        with pytest.raises(StageError, match=r"scheduler, tcp.* set PYTHONPATH there"):
+            list(map_ordered(square, range(9), 2, "squares"))

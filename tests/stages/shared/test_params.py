@@ -60,7 +60,15 @@ def test_an_unknown_key_is_answered_with_the_nearest_valid_one(tmp_path: Path) -
         ("dim: 96 ", "dim: 9.5 ", r"encoder\.dim is 9\.5"),
         ("pretrained: true", "pretrained: on", r"fusion\.pretrained is 'on'"),
         ("train: 0.68", "train: 0.95", r"generate_cif\.split: train \+ val must leave"),
-        ("scheme: formula", "scheme: formla", r"generate_cif\.split\.scheme is 'formla'.*'formula' or 'random'"),
+        ("scheme: formula", "scheme: formla", r"generate_cif\.split\.scheme is 'formla'.*'formula', .* or 'file'"),
+        ("[monoclinic, triclinic]", "[monoclin]", r"test_crystal_systems\.0 is 'monoclin'.*'cubic'"),
+        ("[monoclinic, triclinic]", "[]", r"test_crystal_systems is \[\]: list should have at least 1 item"),
+        (
+            "[monoclinic, triclinic]",
+            "[cubic, hexagonal, tetragonal, trigonal, orthorhombic, monoclinic, triclinic]",
+            r"generate_cif\.split: test_crystal_systems must leave a crystal system to train on",
+        ),
+        ("seen_species_counts: [2, 3]", "seen_species_counts: [0]", r"seen_species_counts\.0 is 0"),
         ("n_heads: 4", "n_heads: 5", r"text_encoder: dim 96 must be a multiple of n_heads 5"),
         ("swa_epochs: 0", "swa_epochs: 35", r"pretrain: swa_epochs 35 must be below epochs 35"),
         (

@@ -7,12 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.shared.errors import StageError
-from stages.shared.tables import atomic_file, read_csv, read_json, read_table, write_csv, write_json, write_table
+from stages.shared.tables import (
+    ROW_GROUP_SIZE,
+    atomic_file,
+    iterate_rows,
+    read_csv,
+    read_json,
+    read_table,
+    row_writer,
+    write_csv,
+    write_json,
+    write_table,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = pa.schema([("material_id", pa.string()), pa.field("x", pa.list_(pa.float32()), metadata={b"unit": b"eV"})])
@@ -64,6 +76,45 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None
         interrupted()
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, ROW_GROUP_SIZE - 1, ROW_GROUP_SIZE, ROW_GROUP_SIZE + 1, 3 * ROW_GROUP_SIZE])
+def test_rows_one_by_one_give_the_file_that_whole_columns_give(tmp_path: Path, n_rows: int) -> None:
+    random = np.random.RandomState(n_rows)
+    lists = [None if random.rand() < 0.2 else random.randn(random.randint(9)) for _ in range(n_rows)]
+    names = [f"mp-{number}" for number in range(n_rows)]
+    write_table(tmp_path / "at once", {"material_id": names, "x": lists}, SCHEMA)
+    with row_writer(tmp_path / "by rows", SCHEMA) as rows:
+        for name, x in zip(names, lists, strict=True):
+            rows.append({"x": x, "material_id": name})
+    assert (tmp_path / "at once").read_bytes() == (tmp_path / "by rows").read_bytes()
+    assert pq.ParquetFile(tmp_path / "by rows").num_row_groups == max(1, -(-n_rows // ROW_GROUP_SIZE))
+    assert list(iterate_rows(tmp_path / "by rows", SCHEMA.names)) == read_table(tmp_path / "by rows").to_pylist()
+
+
+def test_a_failure_between_two_rows_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_bytes(b"old")
+
+    def interrupted() -> None:
+        with row_writer(path, SCHEMA) as rows:
+            for number in range(ROW_GROUP_SIZE + 1):
+                rows.append({"material_id": str(number), "x": []})
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        interrupted()
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_a_row_that_does_not_fit_the_schema_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match="do not match the schema"),
+        row_writer(tmp_path / "t.parquet", SCHEMA) as rows,
+    ):
+        rows.append({"material_id": "a"})
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)))

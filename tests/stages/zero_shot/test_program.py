@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Element
 
-from stages.shared.graphs import CrystalGraph
+from stages.shared.graphs import GraphTable
 from stages.shared.params import load_params
 from stages.shared.schemas import NARRATIVES_SCHEMA
 from stages.shared.tables import read_csv, read_table, write_table
@@ -27,8 +27,9 @@ def of_elements(numbers: Sequence[int]) -> np.ndarray:
     return row / np.linalg.norm(row)
 
 
-def embed_crystals(towers: object, graphs: Sequence[CrystalGraph]) -> np.ndarray:
-    rows = [of_elements([int(number) for number in graph.atomic_numbers]) for graph in graphs]
+def embed_crystals(towers: object, graphs: GraphTable) -> np.ndarray:
+    numbers = [graphs.batch(np.array([place])).atomic_numbers.tolist() for place in range(len(graphs))]
+    rows = [of_elements(of_crystal) for of_crystal in numbers]
     return np.array(rows, dtype=np.float32).reshape(-1, 119)
 
 

@@ -1,0 +1,1 @@
+"""Give a person the CIF files of some crystals; no part of the pipeline."""

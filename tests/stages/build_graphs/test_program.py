@@ -1,0 +1,76 @@
+"""The stage as a program: the same bytes however the work is divided, and never half a table."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from stages.build_graphs import __main__ as build_graphs
+from stages.shared.schemas import SPLITS
+from stages.shared.tables import read_csv, read_table
+from tests.stages.crystal_table import write_crystals
+from tests.stages.raw_records import ROOT
+
+N_CRYSTALS = 30
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with crystals of all splits, two of which have no readable CIF."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XTALK_WORKERS", "1")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    random = np.random.RandomState(0)
+    crystals: dict[str, Structure | str] = {
+        f"m{number:02d}": Structure(Lattice.cubic(3 + random.rand()), ["Na", "Cl"], random.rand(2, 3))
+        for number in range(N_CRYSTALS)
+    }
+    crystals |= {"m07": "data_nothing", "m20": "no CIF at all"}
+    write_crystals(build_graphs.CRYSTALS, crystals, {name: SPLITS[place % 3] for place, name in enumerate(crystals)})
+
+
+def outputs() -> dict[str, bytes]:
+    paths = [build_graphs.REJECTED, *(build_graphs.GRAPHS / f"{split}.parquet" for split in SPLITS)]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize(("workers", "chunk_size"), [(1, 1), (1, 7), (2, 1), (2, 7), (3, 4)])
+def test_the_bytes_depend_neither_on_workers_nor_on_chunks(
+    monkeypatch: pytest.MonkeyPatch, workers: int, chunk_size: int
+) -> None:
+    build_graphs.main()
+    expected = outputs()
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert "chunk_size: 64" in text
+    Path("params.yaml").write_text(text.replace("chunk_size: 64", f"chunk_size: {chunk_size}"), encoding="utf-8")
+    monkeypatch.setenv("XTALK_WORKERS", str(workers))
+    build_graphs.main()
+    assert outputs() == expected
+
+
+def test_every_crystal_is_in_the_table_of_its_split_or_rejected_with_a_reason() -> None:
+    build_graphs.main()
+    found = {}
+    for split in SPLITS:
+        names = read_table(build_graphs.GRAPHS / f"{split}.parquet", ["material_id"])["material_id"].to_pylist()
+        assert names == sorted(names)
+        found |= dict.fromkeys(names, split)
+    names = [f"m{number:02d}" for number in range(N_CRYSTALS)]
+    assert found == {name: SPLITS[place % 3] for place, name in enumerate(names) if name not in ("m07", "m20")}
+    assert all("CIF cannot be read" in row["reason"] for row in read_csv(build_graphs.REJECTED))
+
+
+def test_a_run_that_fails_leaves_the_tables_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    build_graphs.main()
+    before = outputs()
+
+    def failing(*args: object, **options: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(build_graphs, "graph_row", failing)
+    with pytest.raises(OSError, match="disk full"):
+        build_graphs.main()
+    assert outputs() == before
+    assert {path.name for path in build_graphs.GRAPHS.iterdir()} == {f"{split}.parquet" for split in SPLITS}
