@@ -1,14 +1,13 @@
-"""Graph and text towers by the names params.yaml gives them."""
+"""Graph and text towers by the names params.yaml gives them.
+
+A graph encoder's module is imported where it is built: an edit of one encoder reruns nothing that uses another.
+"""
 
 import math
 
 import numpy as np
 
 from models.graph.batch import GraphEncoder
-from models.graph.cgcnn import CGCNN
-from models.graph.crystalformer import Crystalformer
-from models.graph.painn import PaiNN
-from models.graph.precomputed import Precomputed
 from models.text.byte_transformer import ByteTransformer
 from models.text.huggingface import HuggingFaceEncoder
 from models.text.tokens import TextEncoder
@@ -33,7 +32,7 @@ def build_graph_encoder(params: EncoderParams, cutoff: float, embedding_dim: int
         return _cgcnn(params.cgcnn, params, cutoff)
     if params.name == "crystalformer":
         return _crystalformer(params.crystalformer, params)
-    return Precomputed(embedding_dim, params.dim, params.pooling)
+    return _precomputed(params, embedding_dim)
 
 
 def calibrate(encoder: GraphEncoder, graphs: GraphTable) -> None:
@@ -43,7 +42,9 @@ def calibrate(encoder: GraphEncoder, graphs: GraphTable) -> None:
         encoder.calibrate(graphs.batch(np.arange(0, len(graphs), step)))
 
 
-def _painn(own: PaiNNParams, params: EncoderParams, cutoff: float) -> PaiNN:
+def _painn(own: PaiNNParams, params: EncoderParams, cutoff: float) -> GraphEncoder:
+    from models.graph.painn.model import PaiNN
+
     return PaiNN(
         dim=params.dim,
         n_interactions=own.n_interactions,
@@ -55,7 +56,9 @@ def _painn(own: PaiNNParams, params: EncoderParams, cutoff: float) -> PaiNN:
     )
 
 
-def _cgcnn(own: CGCNNParams, params: EncoderParams, cutoff: float) -> CGCNN:
+def _cgcnn(own: CGCNNParams, params: EncoderParams, cutoff: float) -> GraphEncoder:
+    from models.graph.cgcnn.model import CGCNN
+
     return CGCNN(
         dim=params.dim,
         n_convolutions=own.n_convolutions,
@@ -67,7 +70,9 @@ def _cgcnn(own: CGCNNParams, params: EncoderParams, cutoff: float) -> CGCNN:
     )
 
 
-def _crystalformer(own: CrystalformerParams, params: EncoderParams) -> Crystalformer:
+def _crystalformer(own: CrystalformerParams, params: EncoderParams) -> GraphEncoder:
+    from models.graph.crystalformer.model import Crystalformer
+
     return Crystalformer(
         dim=params.dim,
         n_blocks=own.n_blocks,
@@ -84,6 +89,12 @@ def _crystalformer(own: CrystalformerParams, params: EncoderParams) -> Crystalfo
         dropout=own.dropout,
         pooling=params.pooling,
     )
+
+
+def _precomputed(params: EncoderParams, embedding_dim: int) -> GraphEncoder:
+    from models.graph.precomputed.model import Precomputed
+
+    return Precomputed(embedding_dim, params.dim, params.pooling)
 
 
 def build_text_encoder(params: TextEncoderParams) -> TextEncoder:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from models.graph.batch import CrystalBatch
-from models.graph.crystalformer import Crystalformer
+from models.graph.crystalformer.model import Crystalformer
 from tests.models.dense_crystalformer import DenseCrystalformer
 
 CASES = (("small", 32), ("small", 128), ("jarvis", 32), ("jarvis", 128), ("cell200", 1), ("cell500", 1))

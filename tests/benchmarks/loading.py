@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import torch
 from pymatgen.core import Lattice, Structure
 
-from models.graph.painn import PaiNN
+from models.graph.painn.model import PaiNN
 from stages.pretrain.pairs import CrystalTexts, read_pairs
 from stages.pretrain.task import PretrainTask
 from stages.shared.params import Params, load_params

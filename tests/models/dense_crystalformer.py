@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.graph.batch import CrystalBatch, CrystalFeatures
-from models.graph.crystalformer import Crystalformer, CrystalformerBlock
+from models.graph.crystalformer.model import Crystalformer, CrystalformerBlock
 
 
 class DenseCrystalformer(nn.Module):

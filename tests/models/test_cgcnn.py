@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch_geometric.nn import CGConv
 
 from models.graph.batch import CrystalBatch
-from models.graph.cgcnn import CGCNN, BatchNorm, Bonds, CrystalGraphConvolution
+from models.graph.cgcnn.model import CGCNN, BatchNorm, Bonds, CrystalGraphConvolution
 from models.graph.radial import GaussianBasis
 from tests.models.crystals import CUTOFF, crystal, three_crystals, triclinic
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.contrastive import ContrastiveModel, InfoNCE, ProjectionHead
 from models.graph.batch import CrystalBatch
-from models.graph.painn import PaiNN
+from models.graph.painn.model import PaiNN
 from models.text.byte_transformer import ByteTransformer
 from models.text.tokens import TextTokens
 from tests.models.crystals import CUTOFF, crystal, isolated_atom, triclinic

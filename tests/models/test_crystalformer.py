@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from models.graph.batch import CrystalBatch
-from models.graph.crystalformer import Crystalformer
-from models.graph.frames import FrameEncoding, max_frame
-from models.graph.infinite_attention import GaussianWidth
-from models.graph.lattice_images import ImageBlock, atom_pairs, gaussian_reach, image_blocks
-from models.graph.radial_gaussians import radial_gaussians
-from models.graph.reciprocal_attention import ReciprocalHeads, half_space, waves_within
+from models.graph.crystalformer.frames import FrameEncoding, max_frame
+from models.graph.crystalformer.infinite_attention import GaussianWidth
+from models.graph.crystalformer.lattice_images import ImageBlock, atom_pairs, gaussian_reach, image_blocks
+from models.graph.crystalformer.model import Crystalformer
+from models.graph.crystalformer.radial_gaussians import radial_gaussians
+from models.graph.crystalformer.reciprocal_attention import ReciprocalHeads, half_space, waves_within
 from tests.models.crystals import crystal, three_crystals, triclinic
 from tests.models.dense_crystalformer import DenseCrystalformer
 

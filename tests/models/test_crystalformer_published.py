@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from models.graph.batch import CrystalBatch
-from models.graph.crystalformer import Crystalformer
-from models.graph.crystalformer_published import head_from_published
+from models.graph.crystalformer.model import Crystalformer
+from models.graph.crystalformer.published import head_from_published
 from tests.models.test_crystalformer import WindowCrystalformer
 
 FILE = Path(__file__).parents[3] / "shared/parity/crystalformer/crystalformer.npz"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.crystal_systems import CRYSTAL_SYSTEMS
 from models.dos_transformer import DosPrediction, DosTransformer, EnergyTokens, dos_loss
-from models.graph.painn import PaiNN
+from models.graph.painn.model import PaiNN
 from tests.models.crystals import CUTOFF, crystal, isolated_atom, three_crystals, triclinic
 
 N_BINS = 11

@@ -15,7 +15,7 @@ from models.fusion import (
     fusion_loss,
 )
 from models.graph.batch import CrystalBatch
-from models.graph.painn import PaiNN
+from models.graph.painn.model import PaiNN
 from models.text.byte_transformer import ByteTransformer
 from models.text.tokens import TextTokens
 from tests.models.crystals import CUTOFF, crystal, isolated_atom, three_crystals, triclinic

@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.graph.batch import CrystalBatch, CrystalFeatures, GraphEncoder
-from models.graph.cgcnn import CGCNN
-from models.graph.crystalformer import Crystalformer
+from models.graph.cgcnn.model import CGCNN
+from models.graph.crystalformer.model import Crystalformer
 from models.graph.element_table import N_ELEMENTS
-from models.graph.painn import PaiNN
-from models.graph.precomputed import Precomputed
+from models.graph.painn.model import PaiNN
+from models.graph.precomputed.model import Precomputed
 from models.layers import segment_mean
 from tests.models.crystals import (
     CUTOFF,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from models.graph.batch import CrystalBatch
-from models.graph.lattice_images import _FAR, ImageBlock, images_within
+from models.graph.crystalformer.lattice_images import _FAR, ImageBlock, images_within
 from tests.models.crystals import crystal, three_crystals, triclinic
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.graph import painn
 from models.graph.batch import CrystalBatch
-from models.graph.painn import PaiNN
+from models.graph.painn import model as painn
+from models.graph.painn.model import PaiNN
 from tests.models.crystals import CUTOFF, crystal, random_rotation, three_crystals, triclinic
 
 

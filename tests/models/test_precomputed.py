@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.graph.batch import CrystalBatch
-from models.graph.precomputed import Precomputed
+from models.graph.precomputed.model import Precomputed
 from tests.models.crystals import crystal, three_crystals, triclinic
 
 EMBEDDING_DIM = 10

@@ -11,6 +11,9 @@ from tests.pipeline.imports import ROOT, imported_files
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STAGES: dict[str, dict[str, Any]] = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
+ENCODERS = ("painn", "cgcnn", "crystalformer", "precomputed")
+ENCODER_FOLDERS = tuple(f"models/graph/{name}/" for name in ENCODERS)
+CHOSEN_ENCODER = "models/graph/${encoder.name}"
 TRAINING = ("pretrain", "fusion", "dos")
 
 
@@ -39,8 +42,20 @@ def loaded_sections(stage: str) -> set[str]:
 def test_code_deps_are_exactly_the_imported_files(stage: str) -> None:
     listed = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
     imported = imported_files(module_of(stage))
+    of_encoders = {file for file in imported if file.startswith(ENCODER_FOLDERS)}
+    # of the encoders the chosen one alone is loaded, so its folder stands for them
+    assert (CHOSEN_ENCODER in STAGES[stage]["deps"]) == bool(of_encoders)
+    imported -= of_encoders
     assert listed - imported == set(), "listed but not imported"
     assert imported - listed == set(), "imported but not listed"
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_imports_no_other_encoder(name: str) -> None:
+    others = tuple(folder for folder in ENCODER_FOLDERS if folder != f"models/graph/{name}/")
+    imported = imported_files(f"models.graph.{name}.model")
+    assert f"models/graph/{name}/model.py" in imported
+    assert [file for file in imported if file.startswith(others)] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -59,7 +74,7 @@ def test_every_parameter_is_read_somewhere() -> None:
         below = [leaves(value) if isinstance(value, dict) else {key} for key, value in tree.items()]
         return set().union(*below)
 
-    # the name of an encoder has one valid value until there is a second one; the loader checks it
+    # the loader looks at the name of an encoder
     assert leaves(PARAMS) - read - {"name"} == set()
 
 

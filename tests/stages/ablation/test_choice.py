@@ -85,7 +85,10 @@ def test_a_failed_attempt_does_not_hide_an_earlier_success() -> None:
         ({"state": "failed"}, "cgcnn failed (`dvc queue logs run-cgcnn`"),
         ({"state": "queued"}, "cgcnn is queued (run-cgcnn)"),
         ({"state": "running"}, "cgcnn is running (run-cgcnn)"),
-        ({"changed_files": ["models/graph/cgcnn.py"]}, "cgcnn ran with uncommitted changes of models/graph/cgcnn.py"),
+        (
+            {"changed_files": ["models/a.py"]},
+            "cgcnn ran with uncommitted changes of models/a.py",
+        ),
     ],
 )
 def test_an_experiment_that_does_not_count_is_named_with_the_reason(changes: dict[str, Any], words: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.fusion import FusionRegressor
-from models.graph.painn import PaiNN
+from models.graph.painn.model import PaiNN
 from stages.fusion.dataset import LabelledCrystals
 from stages.fusion.task import FusionTask
 from stages.shared.encoded_texts import encode_texts

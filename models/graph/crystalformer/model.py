@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.graph.batch import CrystalBatch, CrystalFeatures, GraphEncoder, site_features
-from models.graph.crystalformer_published import published_shape, published_state
+from models.graph.crystalformer.infinite_attention import GaussianWidth, RealSpace, RealSpaceHeads
+from models.graph.crystalformer.lattice_images import ImageBlock, gaussian_reach, images_within
+from models.graph.crystalformer.published import published_shape, published_state
+from models.graph.crystalformer.radial_gaussians import radial_gaussians
+from models.graph.crystalformer.reciprocal_attention import ReciprocalHeads, ReciprocalSpace, waves_within
 from models.graph.elements import N_ELEMENTS
-from models.graph.infinite_attention import GaussianWidth, RealSpace, RealSpaceHeads
-from models.graph.lattice_images import ImageBlock, gaussian_reach, images_within
 from models.graph.pooling import pooling_function
-from models.graph.radial_gaussians import radial_gaussians
-from models.graph.reciprocal_attention import ReciprocalHeads, ReciprocalSpace, waves_within
 
 Domain = Literal["real", "reciprocal", "multihead", "alternating"]
 _RECIPROCAL_TOLERANCE = 1e-6  # the lattice sum is cut at the floor under it, whatever `image_tolerance` is

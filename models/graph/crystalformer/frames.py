@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from models.graph.lattice_images import ImageBlock
-from models.graph.radial_gaussians import gaussians
+from models.graph.crystalformer.lattice_images import ImageBlock
+from models.graph.crystalformer.radial_gaussians import gaussians
 
 _N_ANGULAR = 64  # Gaussians on the cosine, as published
 _WIDTH = 4.0  # their width in units of their spacing

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.graph.frames import FrameEncoding
-from models.graph.lattice_images import ImageBlock
+from models.graph.crystalformer.frames import FrameEncoding
+from models.graph.crystalformer.lattice_images import ImageBlock
 
 
 @dataclass
