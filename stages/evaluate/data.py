@@ -21,6 +21,7 @@ def main() -> None:
     graphs = {split: read_table(Path(f"data/graphs/{split}.parquet"), ["material_id"]).num_rows for split in SPLITS}
     metrics = {
         "source": counts["source"],
+        "raw_files": counts["raw_files"],
         "split_manifest": counts["split"],
         "rejected": {stage: len(read_csv(path)) for stage, path in REJECTS.items()},
         "known": count_known(CRYSTALS),

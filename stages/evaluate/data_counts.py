@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from models.crystal_systems import CRYSTAL_SYSTEMS
-from stages.shared.schemas import SCALAR_PROPERTIES, SPLITS
-from stages.shared.tables import read_table
+from stages.shared.schemas import SPLITS, property_columns
+from stages.shared.tables import column_names, read_table
 
 SPECTRA = {"electron_dos": "edos_density", "phonon_dos": "phdos_density"}
 TEXTS = ("description", "narrative")
@@ -25,7 +25,8 @@ def count_crystals(crystals: Path) -> dict[str, int | dict[str, int]]:
 
 def count_known(crystals: Path) -> dict[str, int]:
     """Return for how many crystals each property, spectrum and delivered text is known."""
-    columns = {name: name for name in (*SCALAR_PROPERTIES, *TEXTS)} | SPECTRA
+    properties = property_columns(column_names(crystals))
+    columns = {name: name for name in (*properties, *TEXTS)} | SPECTRA
     known = {}
     for name, column in columns.items():
         values = read_table(crystals, [column])[column]

@@ -4,20 +4,21 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from stages.fetch.manifest import Facts, write_manifest
 from stages.shared.errors import StageError
+from stages.shared.sources.files import PACKED
 from stages.shared.sources.registry import Source
-from stages.shared.tables import atomic_file, write_json
+from stages.shared.tables import atomic_file
 
 DIGESTS = "SHA256SUMS"
-MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
 
 
-def copy_source(source: Source, directory: Path, target: Path) -> dict[str, dict[str, str | int]]:
+def copy_source(source: Source, directory: Path, target: Path) -> dict[str, Facts]:
     """Replace `target` by the raw files of `source` found in `directory`, plus a manifest.
 
-    A file counts under its plain name and as `.gz`. The manifest, `{"files": {name: {"sha256": …, "bytes": …}}}`, is
-    written even where no file was found. Files that `directory/SHA256SUMS` names must have the digest it gives.
+    A file counts under its plain name, as `.gz` and as `.zip`. The manifest is written even where no file was found.
+    Files that `directory/SHA256SUMS` names must have the digest it gives.
 
     Returns:
         the manifest's `files`.
@@ -32,16 +33,20 @@ def copy_source(source: Source, directory: Path, target: Path) -> dict[str, dict
     expected = read_digests(directory / DIGESTS)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    files: dict[str, dict[str, str | int]] = {}
     for path in raw_files(source, directory):
-        digest = copy_checked(path, target / path.name, expected.get(path.name))
-        files[path.name] = {"sha256": digest, "bytes": path.stat().st_size}
-    write_json(target / MANIFEST, {"files": files})
-    return files
+        copy_checked(path, target / path.name, expected.get(path.name))
+    return write_manifest(target)
 
 
-def copy_checked(path: Path, target: Path, expected: str | None) -> str:
-    """Copy a file block by block and return its SHA-256 digest; `target` appears only once the digest is right.
+def empty_folder(target: Path) -> dict[str, Facts]:
+    """Replace `target` by a folder that holds nothing but the manifest of no files, and return its `files`."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    return write_manifest(target)
+
+
+def copy_checked(path: Path, target: Path, expected: str | None) -> None:
+    """Copy a file block by block; `target` appears only once its SHA-256 digest is right.
 
     Raises:
         StageError: the digest is not the expected one.
@@ -56,18 +61,17 @@ def copy_checked(path: Path, target: Path, expected: str | None) -> str:
             raise StageError(
                 f"{path} is damaged or another version: its SHA-256 is {digest}, {DIGESTS} says {expected}"
             )
-    return digest
 
 
 def raw_files(source: Source, directory: Path) -> list[Path]:
-    """Return the raw files of a source in a folder, sorted by name; `.gz` wins where both variants are there."""
-    found: list[Path] = []
+    """Return the raw files of a source in a folder, sorted by name; of several variants the one that is read."""
+    found: dict[str, Path] = {}
     for pattern in source.file_patterns:
-        plain = sorted(directory.glob(pattern))
-        packed = sorted(directory.glob(f"{pattern}.gz"))
-        packed_names = {path.name.removesuffix(".gz") for path in packed}
-        found += packed + [path for path in plain if path.name not in packed_names]
-    return sorted((path for path in found if path.is_file()), key=lambda path: path.name)
+        for suffix in (*PACKED, ""):
+            for path in directory.glob(f"{pattern}{suffix}"):
+                if path.is_file():
+                    found.setdefault(path.name.removesuffix(suffix), path)
+    return sorted(found.values(), key=lambda path: path.name)
 
 
 def read_digests(path: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from stages.shared.errors import run_stage
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.scratch import scratch_folder
+from stages.shared.tables import column_names
 from stages.shared.tokenizers import build_tokenizer
 from stages.shared.training import train, write_history
 from stages.shared.weights import save_weights
@@ -24,7 +25,8 @@ def main() -> None:
     """Read labelled crystals, train from the pretrained towers, write weights, history and predictions."""
     target = sys.argv[1]
     params = load_params("build_graphs", "encoder", "text_encoder", "targets", "fusion")
-    targets = learned_targets(target, params.fusion.auxiliary_targets, params.targets)
+    columns = column_names(DATA / "crystals.parquet")
+    targets = learned_targets(target, params.fusion.auxiliary_targets, params.targets, columns)
     names = ("graphs", EMBEDDINGS, "narratives.parquet", "crystals.parquet", "weights/pretrain")
     inputs = [DATA / name for name in names]
     with scratch_folder(f"fusion@{target}", params, inputs) as scratch:

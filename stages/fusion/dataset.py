@@ -15,7 +15,7 @@ from stages.shared.encoded_texts import EncodedTexts, encode_texts
 from stages.shared.errors import StageError
 from stages.shared.graphs import GraphTable, read_inputs, rows_of
 from stages.shared.params import EncoderParams, TargetParams
-from stages.shared.schemas import SCALAR_PROPERTIES, SPLITS
+from stages.shared.schemas import SPLITS, property_columns
 from stages.shared.tables import iterate_rows, read_table
 from stages.shared.tokenizers import TextTokenizer
 
@@ -56,7 +56,10 @@ class LabelledCrystals:
 
 
 def learned_targets(
-    target: str, auxiliary: Mapping[str, Sequence[str]], known: Mapping[str, TargetParams]
+    target: str,
+    auxiliary: Mapping[str, Sequence[str]],
+    known: Mapping[str, TargetParams],
+    columns: Sequence[str],
 ) -> dict[str, Sequence[str]]:
     """Return what is learned, the target first, and for each the words that betray it.
 
@@ -64,16 +67,17 @@ def learned_targets(
         target: what is to be predicted.
         auxiliary: what is learned along with it, with its words; `target` itself may be among them.
         known: the `targets` section.
+        columns: of data/crystals.parquet.
 
     Raises:
-        StageError: the target is not in params.yaml, or an auxiliary one is no property of crystals.
+        StageError: the target is not in params.yaml, or it or an auxiliary one is no property of crystals.
     """
     if target not in known:
         raise StageError(f"{target} is not among the targets of params.yaml: {', '.join(known)}")
-    for name in auxiliary:
-        if name not in SCALAR_PROPERTIES:
-            names = ", ".join(SCALAR_PROPERTIES)
-            raise StageError(f"fusion.auxiliary_targets holds {name}, which is not among the properties: {names}")
+    properties = property_columns(columns)
+    for section, names in (("targets", [target]), ("fusion.auxiliary_targets", auxiliary)):
+        if unknown := next((name for name in names if name not in properties), None):
+            raise StageError(f"{section} holds {unknown}, which is not among the properties: {', '.join(properties)}")
     return {target: known[target].mentions} | {name: auxiliary[name] for name in auxiliary if name != target}
 
 

@@ -10,7 +10,8 @@ from stages.generate_cif.store import CrystalStore
 from stages.shared.errors import run_stage
 from stages.shared.params import load_params
 from stages.shared.progress import say
-from stages.shared.schemas import CRYSTALS_SCHEMA
+from stages.shared.schemas import crystals_schema
+from stages.shared.sources.files import read_manifest
 from stages.shared.tables import row_writer, write_csv, write_json
 
 RAW = Path("data/raw")
@@ -23,18 +24,22 @@ COUNTS = Path("data/crystals_counts.json")
 def main() -> None:
     """Read the raw rows of all sources, write the table of crystals and the books."""
     params = load_params("generate_cif").generate_cif
-    with closing(CrystalStore()) as store, row_writer(CRYSTALS, CRYSTALS_SCHEMA) as table:
+    with closing(CrystalStore()) as store:
         ledger = collect_crystals(RAW, params, store)
-        splitter = make_splitter(params.split, (formula for formula, _ in store.structure_keys()))
+        splitter = make_splitter(params.split, (formula for formula, _ in store.structure_keys()), RAW)
         manifest = SplitManifest(splitter)
-        for crystal in store.sorted_by_id():
-            table.append({**crystal.columns, "split": manifest.add(crystal.columns)})
-        manifest.check()
+        unknown = dict.fromkeys(store.own_properties)
+        with row_writer(CRYSTALS, crystals_schema(store.own_properties)) as table:
+            for crystal in store.sorted_by_id():
+                split = manifest.add(crystal.columns)
+                table.append({**crystal.columns, **unknown, **crystal.own_properties, "split": split})
+            manifest.check()
 
     write_csv(REJECTED, ("source", "source_id", "stage", "reason"), ledger.rejected)
     write_csv(NOTES, ("source", "source_id", "stage", "note"), ledger.notes)
     sources = {source: counts.as_dict() for source, counts in ledger.counts.items()}
-    write_json(COUNTS, {"source": sources, "split": manifest.as_dict()})
+    origins = {source: read_manifest(RAW / source) for source in ledger.counts}
+    write_json(COUNTS, {"source": sources, "split": manifest.as_dict(), "raw_files": origins})
     for sentence in (*ledger.summary(), *manifest.summary()):
         say(sentence)
     if table.n_rows == 0:

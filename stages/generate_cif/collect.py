@@ -19,7 +19,8 @@ from stages.shared.sources.registry import SOURCES
 def collect_crystals(raw: Path, params: GenerateCifParams, store: CrystalStore) -> Ledger:
     """Read `raw/<source>/` of every source, put the crystals into the store and return the books.
 
-    Of two rows with one id the first counts. Narratives come last and go to the crystals of the other sources where
+    Of two rows with one id the first counts; one of another source that is the same crystal fills in what the first
+    lacks. Narratives come last and go to the crystals of the other sources where
     formula, space group and structure agree; the others become crystals of their own.
     """
     ledger = Ledger()
@@ -50,7 +51,7 @@ def crystals_of(source: str, folder: Path, params: GenerateCifParams) -> Iterato
 
 
 def unique_crystals(results: Iterator[Crystal | Rejection], known: CrystalStore, ledger: Ledger) -> Iterator[Crystal]:
-    """Yield the crystals whose id is not in `known`; book the others, and the rejections.
+    """Yield the crystals whose id is not in `known`; complete those that are by the others, and book the rejections.
 
     Each crystal must be added to `known` before the next is asked for. Narratives have a store of their own, since one
     may carry the id of a crystal of another source: it must then turn out to be that crystal.
@@ -64,8 +65,10 @@ def unique_crystals(results: Iterator[Crystal | Rejection], known: CrystalStore,
             yield result
         elif owner == result.source:
             ledger.reject(_rejection(result, "duplicate: an earlier row has this id"))
+        elif known.complete(result):
+            ledger.merge(result)
         else:
-            ledger.reject(_rejection(result, f"duplicate: a crystal of {owner} has this id"))
+            ledger.reject(_rejection(result, f"the crystal of {owner} with this id is another one"))
 
 
 def find_matches(texts: CrystalStore, known: CrystalStore, chunk_size: int) -> None:
@@ -91,13 +94,11 @@ def join_narratives(texts: CrystalStore, known: CrystalStore, ledger: Ledger) ->
         candidates = texts.matches_of(row.source_id)
         if candidates:
             ledger.merge(row)
-            for note in row.notes:
-                ledger.note(row, note)
             free = next((one for one in candidates if not known.has_narrative(one)), None)
             if free is None:
                 ledger.note(row, f"text not used: {', '.join(candidates)} has a narrative already")
             else:
-                known.set_texts(free, row.columns["narrative"], row.columns["explanation"])
+                known.set_texts(free, row)
         elif (owner := known.source_of(row.source_id)) is not None:
             ledger.reject(_rejection(row, f"the crystal of {owner} with this id is another one"))
         else:

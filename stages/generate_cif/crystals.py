@@ -1,7 +1,8 @@
 """From one raw row to one row of the table of crystals."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from stages.shared.sources.registry import SOURCES
 class Crystal:
     """An accepted crystal: its columns of `CRYSTALS_SCHEMA` except the split, and how it came about.
 
-    `files` names the raw files that gave a row each; `notes` what they held that could not be used.
+    `files` names the raw files that gave a row each; `notes` what they held that could not be used; `own_properties`
+    are the scalar properties that the schema does not have.
     """
 
     source: str
@@ -26,6 +28,7 @@ class Crystal:
     files: tuple[str, ...]
     columns: Mapping[str, Any]
     notes: tuple[str, ...]
+    own_properties: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ def crystal_from_row(row: RawRow | Reject, symmetry_tolerance: float, max_atoms:
         "description": record.description,
         "narrative": record.narrative,
         "explanation": record.explanation,
+        "questions": _json(record.questions) if record.questions else None,
         **_spectrum_columns(record),
     }
-    return Crystal(row.source, record.source_id, files, columns, (*record.notes, *notes))
+    own_properties = {name: value for name, value in record.properties.items() if name not in SCALAR_PROPERTIES}
+    return Crystal(row.source, record.source_id, files, columns, (*record.notes, *notes), own_properties)
 
 
 def describe_structure(structure: Structure, symmetry_tolerance: float) -> dict[str, Any]:
@@ -104,6 +109,10 @@ def plausible_properties(
     if gap is None or gap >= 0:
         return values, ()
     return values | {"band_gap": None}, (f"band_gap {gap:g} is negative and taken as unknown",)
+
+
+def _json(questions: Mapping[str, Sequence[str]]) -> str:
+    return json.dumps(questions, sort_keys=True, ensure_ascii=False)
 
 
 def _spectrum_columns(record: CrystalRecord) -> dict[str, np.ndarray | None]:

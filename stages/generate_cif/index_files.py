@@ -5,6 +5,8 @@ from pathlib import Path
 
 from stages.shared.errors import StageError
 from stages.shared.schemas import SPLITS
+from stages.shared.sources import phonon_tutorial
+from stages.shared.sources.files import BrokenFile
 
 
 def read_index_files(directory: Path) -> dict[str, str]:
@@ -28,6 +30,20 @@ def read_index_files(directory: Path) -> dict[str, str]:
             if splits.setdefault(material_id, split) != split:
                 raise StageError(f"{material_id} is in the lists {splits[material_id]} and {split} of {directory}")
     return splits
+
+
+def read_tutorial_split(folder: Path) -> dict[str, str]:
+    """Return the split of every material_id of the phonon tutorial, whose index files hold row numbers of its table.
+
+    Raises:
+        StageError: a file is missing, or it does not fit the table.
+    """
+    try:
+        return phonon_tutorial.published_split(folder)
+    except BrokenFile as error:
+        raise StageError(
+            f"generate_cif.split.scheme is phonon_tutorial, but {error}; fetch.sources must list phonon_tutorial"
+        ) from None
 
 
 def _file_of(directory: Path, split: str) -> Path | None:

@@ -48,16 +48,16 @@ class Ledger:
         return self.counts.setdefault(source, Counts())
 
     def accept(self, crystal: Crystal) -> None:
-        """Book a crystal: its first row opened it, the others were merged into it."""
+        """Book a crystal and its notes: its first row opened it, the others were merged into it."""
         counts = self.of(crystal.source)
         counts.crystals += 1
         counts.merged += len(crystal.files) - 1
-        for note in crystal.notes:
-            self.note(crystal, note)
+        self._note_all(crystal)
 
     def merge(self, crystal: Crystal) -> None:
-        """Book the rows of something that became part of another crystal."""
+        """Book the rows, and the notes, of something that became part of another crystal."""
         self.of(crystal.source).merged += len(crystal.files)
+        self._note_all(crystal)
 
     def reject(self, rejection: Rejection) -> None:
         """Book every raw row behind a rejection, one line each; the file is named where there are several."""
@@ -71,6 +71,10 @@ class Ledger:
     def note(self, crystal: Crystal, text: str) -> None:
         """Keep a remark about something a row held that is not used."""
         self.notes.append((crystal.source, crystal.source_id, STAGE, text))
+
+    def _note_all(self, crystal: Crystal) -> None:
+        for note in crystal.notes:
+            self.note(crystal, note)
 
     def summary(self) -> Iterator[str]:
         """Yield one plain sentence per source."""

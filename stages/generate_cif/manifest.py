@@ -52,7 +52,7 @@ class SplitManifest:
         if self._splitter.split_of_id and self._crystals[None] and not self._n_split:
             example = next(iter(self._splitter.split_of_id))
             raise StageError(
-                f"no crystal is in the index files of {self._splitter.params.directory}: "
+                f"no crystal is in the index files of {self._index_files}: "
                 f"'{example}' there should be a material_id such as '{self._last_id}'"
             )
 
@@ -75,7 +75,7 @@ class SplitManifest:
         }
         return {
             "scheme": params.scheme,
-            "seed": None if params.scheme == "file" else params.seed,
+            "seed": None if params.scheme in ("file", "phonon_tutorial", "target_set") else params.seed,
             **parts,
             "without_split": self._crystals[None],
             "ids_not_found": self._ids_not_found,
@@ -94,6 +94,12 @@ class SplitManifest:
             yield f"{self._crystals[None]} crystals are in no index file, and in no split"
         if self._ids_not_found:
             yield f"{self._ids_not_found} ids of the index files belong to no crystal"
+
+    @property
+    def _index_files(self) -> str:
+        params = self._splitter.params
+        lists = {"phonon_tutorial": "the phonon tutorial", "target_set": params.target_set}
+        return lists.get(params.scheme, params.directory)
 
     @property
     def _n_split(self) -> int:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stages.generate_cif.element_balance import balance_elements, elements_of
-from stages.generate_cif.index_files import read_index_files
+from stages.generate_cif.index_files import read_index_files, read_tutorial_split
+from stages.generate_cif.target_sets import published_split
 from stages.shared.params import SplitParams
+from stages.shared.sources import jarvis, phonon_tutorial
 
 
 class SplitKey(NamedTuple):
@@ -37,7 +39,7 @@ class Splitter:
     Args:
         params: the scheme and its numbers.
         split_of_formula: of `element_balanced`, every formula of the corpus; else empty.
-        split_of_id: of `file`, every listed material_id; else empty.
+        split_of_id: of `file`, `phonon_tutorial` and `target_set`, every listed material_id; else empty.
     """
 
     params: SplitParams
@@ -68,7 +70,7 @@ class Splitter:
                 return Assignment(formula, "test") if held_out else self._seen(formula)
             case "element_balanced":
                 return Assignment(formula, self.split_of_formula[formula])
-            case "file":
+            case "file" | "phonon_tutorial" | "target_set":
                 return Assignment(crystal.material_id, self.split_of_id.get(crystal.material_id))
 
     def _seen(self, formula: str) -> Assignment:
@@ -77,15 +79,16 @@ class Splitter:
         return Assignment(formula, "train" if position_of(formula, self.params.seed) < train else "val")
 
 
-def make_splitter(params: SplitParams, formulas: Iterable[str]) -> Splitter:
+def make_splitter(params: SplitParams, formulas: Iterable[str], raw: Path = Path("data/raw")) -> Splitter:
     """Prepare a scheme.
 
     Args:
         params: the scheme and its numbers.
         formulas: of all crystals, with or without repetitions; only `element_balanced` reads them.
+        raw: folder with the raw files of each source; only `phonon_tutorial` and `target_set` read them.
 
     Raises:
-        StageError: index files are wanted, but missing or contradictory.
+        StageError: index files or published data are wanted, but missing, broken off or contradictory.
     """
     split_of_formula, split_of_id = {}, {}
     if params.scheme == "element_balanced":
@@ -93,6 +96,10 @@ def make_splitter(params: SplitParams, formulas: Iterable[str]) -> Splitter:
         split_of_formula = balance_elements(by_position, params.train, params.val)
     if params.scheme == "file":
         split_of_id = read_index_files(Path(params.directory))
+    if params.scheme == "phonon_tutorial":
+        split_of_id = read_tutorial_split(raw / phonon_tutorial.SOURCE)
+    if params.scheme == "target_set":
+        split_of_id = published_split(params.target_set, raw / jarvis.SOURCE)
     return Splitter(params, split_of_formula, split_of_id)
 
 

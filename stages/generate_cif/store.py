@@ -12,7 +12,8 @@ from stages.shared.errors import StageError
 from stages.shared.schemas import CRYSTALS_SCHEMA
 
 _FIELDS = tuple(name for name in CRYSTALS_SCHEMA.names if name != "split")
-_BOOKS = ("files", "notes")
+_BOOKS = ("files", "notes", "own_properties")
+"""Kept as JSON text."""
 _COLUMNS = ", ".join((*_FIELDS, *_BOOKS))
 _INSERT = f"INSERT INTO crystals ({_COLUMNS}) VALUES ({', '.join('?' * (len(_FIELDS) + len(_BOOKS)))})"  # noqa: S608
 _IN_MEMORY_KIB = 4096
@@ -35,6 +36,8 @@ class CrystalStore:
         self._database.execute(f"CREATE TABLE crystals (place INTEGER PRIMARY KEY, {_COLUMNS})")
         self._database.execute("CREATE UNIQUE INDEX by_id ON crystals (material_id)")
         self._database.execute("CREATE INDEX by_structure ON crystals (formula, space_group_number)")
+        self.own_properties: set[str] = set()
+        """Names of the properties beyond the schema that any crystal here may have."""
         self._database.execute("CREATE TABLE matches (material_id, other_id, PRIMARY KEY (material_id, other_id))")
 
     def close(self) -> None:
@@ -50,6 +53,7 @@ class CrystalStore:
         """
         values = [_to_sql(crystal.columns[name]) for name in _FIELDS]
         books = [json.dumps(getattr(crystal, name)) for name in _BOOKS]
+        self.own_properties.update(crystal.own_properties)
         try:
             self._database.execute(_INSERT, (*values, *books))
         except sqlite3.OperationalError as error:
@@ -60,15 +64,28 @@ class CrystalStore:
         row = self._database.execute("SELECT source FROM crystals WHERE material_id = ?", (material_id,)).fetchone()
         return None if row is None else row[0]
 
+    def complete(self, crystal: Crystal) -> bool:
+        """Fill in what the crystal of the same id lacks, if it is the same: equal formula, space group and orbits.
+
+        Returns:
+            whether it is; if not, nothing changes.
+        """
+        filled = ", ".join(f"{name} = COALESCE({name}, ?)" for name in _FIELDS)
+        query = f"UPDATE crystals SET {filled} WHERE material_id = ? AND fingerprint = ?"  # noqa: S608
+        values = [_to_sql(crystal.columns[name]) for name in _FIELDS]
+        place = (crystal.columns["material_id"], crystal.columns["fingerprint"])
+        return self._database.execute(query, (*values, *place)).rowcount == 1
+
     def has_narrative(self, material_id: str) -> bool:
         """Tell whether a crystal has a narrative or an explanation."""
         query = "SELECT narrative IS NOT NULL OR explanation IS NOT NULL FROM crystals WHERE material_id = ?"
         return bool(self._database.execute(query, (material_id,)).fetchone()[0])
 
-    def set_texts(self, material_id: str, narrative: str | None, explanation: str | None) -> None:
-        """Give a crystal its narrative and explanation."""
-        query = "UPDATE crystals SET narrative = ?, explanation = ? WHERE material_id = ?"
-        self._database.execute(query, (narrative, explanation, material_id))
+    def set_texts(self, material_id: str, teller: Crystal) -> None:
+        """Give a crystal the narrative and explanation of another, and the questions that go with them."""
+        query = "UPDATE crystals SET narrative = ?, explanation = ?, questions = ? WHERE material_id = ?"
+        texts = [teller.columns[name] for name in ("narrative", "explanation", "questions")]
+        self._database.execute(query, (*texts, material_id))
 
     def structure_keys(self) -> Iterator[tuple[str, int]]:
         """Yield every reduced formula and space group number that occur together, sorted."""
@@ -100,9 +117,16 @@ class CrystalStore:
 
 
 def _crystal(row: Sequence[Any]) -> Crystal:
-    _, *values, files, notes = row
+    _, *values, files, notes, own_properties = row
     columns = {name: _from_sql(value) for name, value in zip(_FIELDS, values, strict=True)}
-    return Crystal(columns["source"], columns["source_id"], tuple(json.loads(files)), columns, tuple(json.loads(notes)))
+    return Crystal(
+        columns["source"],
+        columns["source_id"],
+        tuple(json.loads(files)),
+        columns,
+        tuple(json.loads(notes)),
+        json.loads(own_properties),
+    )
 
 
 def _to_sql(value: Any) -> Any:

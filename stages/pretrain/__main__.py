@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from stages.pretrain.pairs import read_pairs
+from stages.pretrain.pairs import VIEWS, read_pairs
 from stages.pretrain.task import PretrainTask
 from stages.shared.checkpoint import TrainingState
 from stages.shared.embeddings import EMBEDDINGS, embedding_width
@@ -27,7 +27,10 @@ def main() -> None:
     cutoff, embedding_dim = params.build_graphs.cutoff, embedding_width(DATA, params.encoder)
     with scratch_folder("pretrain", params, inputs) as scratch:
         tokenizer = build_tokenizer(params.text_encoder)
-        pairs, held_out = (read_pairs(DATA, split, params.encoder, tokenizer, scratch) for split in ("train", "val"))
+        views = VIEWS[params.pretrain.texts]
+        pairs, held_out = (
+            read_pairs(DATA, split, views, params.encoder, tokenizer, scratch) for split in ("train", "val")
+        )
         torch.manual_seed(seed_of(params.pretrain.seed, 0, "weights"))
         model = build_contrastive_model(params.encoder, params.text_encoder, params.pretrain, cutoff, embedding_dim)
         state = TrainingState()

@@ -1,6 +1,7 @@
 """Pairs of crystal and text, read from the tables of earlier stages."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,13 @@ from stages.shared.params import EncoderParams
 from stages.shared.sentences import split_sentences
 from stages.shared.tables import iterate_rows, read_table
 from stages.shared.tokenizers import TextTokenizer
+
+VIEWS = {
+    "narratives": ("original", "robocrystallographer"),
+    "papers": ("paper",),
+    "mixed": ("original", "paper", "robocrystallographer"),
+}
+"""Which texts of data/narratives.parquet each value of `pretrain.texts` stands for."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +65,15 @@ class CrystalTexts:
         return same
 
 
-def read_pairs(data: Path, split: str, encoder: EncoderParams, tokenizer: TextTokenizer, scratch: Path) -> CrystalTexts:
+def read_pairs(
+    data: Path, split: str, views: Sequence[str], encoder: EncoderParams, tokenizer: TextTokenizer, scratch: Path
+) -> CrystalTexts:
     """Return the crystals of a split that have a text and what the graph tower reads, sorted by material_id.
 
     Args:
         data: the pipeline's data folder.
         split: `train` or `val`.
+        views: the texts that count.
         encoder: the graph tower.
         tokenizer: of the text tower.
         scratch: folder for the memory-mapped files; they must stay while the pairs are used.
@@ -70,6 +81,7 @@ def read_pairs(data: Path, split: str, encoder: EncoderParams, tokenizer: TextTo
     graphs = read_inputs(data, [split], encoder, scratch)
     narratives = data / "narratives.parquet"  # sorted by (material_id, view)
     crystal = rows_of(read_table(narratives, ["material_id"])["material_id"], graphs.material_ids)  # -1: another split
+    crystal = np.where(_are_among(narratives, views), crystal, -1)
     n_texts = np.bincount(crystal[crystal >= 0], minlength=len(graphs))
     graphs = graphs.select(np.flatnonzero(n_texts))
 
@@ -90,6 +102,12 @@ def _sentences(text: str) -> list[str]:
 
 def _whole(text: str) -> list[str]:
     return [text]
+
+
+def _are_among(narratives: Path, views: Sequence[str]) -> NDArray[np.bool_]:
+    """Return (n_texts,) True for the texts whose view is one of the given."""
+    mask = pc.is_in(read_table(narratives, ["view"])["view"], value_set=pa.array(views, type=pa.string()))
+    return mask.to_numpy().astype(np.bool_)
 
 
 def _digests(narratives: Path) -> NDArray[np.int64]:

@@ -11,6 +11,8 @@ from stages.shared.tables import read_json
 Metrics = dict[str, Any]
 
 DIRECTIONS = {"text_to_crystal": "text → crystal", "crystal_to_text": "crystal → text"}
+RELEASED = "released_"
+"""What the names of questions begin with that come with the narratives."""
 SCORES = ("top_1", "top_3", "top_10", "mrr")
 
 
@@ -77,6 +79,11 @@ def _questions(metrics: Metrics) -> Section:
         "where the options are classes, the score is the mean over classes. So whoever reads only the options is right "
         "as often as chance."
     ]
+    if any(kind.startswith(RELEASED) for kind in metrics):
+        paragraphs.append(
+            "Questions called released are those that come with the narratives, in their own words. These can give the "
+            "answer away: what the text-only scorer gets right above chance, it gets from the wording alone."
+        )
     verdicts = [question_verdict(title(kind), scores) for kind, scores in metrics.items()]
     rows = [
         [

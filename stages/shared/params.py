@@ -21,9 +21,58 @@ NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 CrystalSystem = Literal["cubic", "hexagonal", "tetragonal", "trigonal", "orthorhombic", "monoclinic", "triclinic"]
 
+SourceName = Literal["materials_project", "jarvis", "narratives", "phonon_tutorial", "own"]
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class MaterialsProjectFetchParams(_Section):
+    """Which part of the Materials Project is downloaded."""
+
+    elements: list[str]
+    n_atoms: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    max_energy_above_hull: NonNegativeFloat | None
+    required: list[Literal["electron_dos", "phonon_dos", "elasticity"]]
+    spectra: list[Literal["electron_dos", "phonon_dos"]]
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "MaterialsProjectFetchParams":
+        if self.n_atoms[0] > self.n_atoms[1]:
+            raise ValueError(f"n_atoms {self.n_atoms} must name the smaller number first")
+        return self
+
+
+class JarvisFetchParams(_Section):
+    """Which data sets of JARVIS are downloaded."""
+
+    datasets: Annotated[list[Literal["dft_3d", "dft_3d_2021", "megnet", "edos_pdos"]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _holds_one_edition(self) -> "JarvisFetchParams":
+        if {"dft_3d", "dft_3d_2021"} <= set(self.datasets):
+            raise ValueError("datasets must not name two editions of dft_3d, which share their ids")
+        return self
+
+
+class NarrativesFetchParams(_Section):
+    """Which part of GPT-Narratives-for-Materials is downloaded."""
+
+    corpora: Annotated[list[Literal["mp_3d_2020", "dft_3d", "oqmd", "aflow2"]], Field(min_length=1)]
+    revision: Annotated[str, Field(min_length=1)]
+
+
+class PhononTutorialFetchParams(_Section):
+    """Which version of the phonon tutorial is downloaded."""
+
+    revision: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+
+
+class OwnFetchParams(_Section):
+    """Where your own files are."""
+
+    directory: Annotated[str, Field(min_length=1)]
 
 
 class FetchParams(_Section):
@@ -31,18 +80,36 @@ class FetchParams(_Section):
 
     mode: Literal["sample", "remote"]
     sample_directory: str
+    sources: list[SourceName]
+    materials_project: MaterialsProjectFetchParams
+    jarvis: JarvisFetchParams
+    narratives: NarrativesFetchParams
+    phonon_tutorial: PhononTutorialFetchParams
+    own: OwnFetchParams
 
 
 class SplitParams(_Section):
-    """How crystals are put into train, val and test; the last three are each for the scheme they speak of."""
+    """How crystals are put into train, val and test; the last four are each for the scheme they speak of."""
 
-    scheme: Literal["formula", "random", "crystal_system", "species_count", "element_balanced", "file"]
+    scheme: Literal[
+        "formula",
+        "random",
+        "crystal_system",
+        "species_count",
+        "element_balanced",
+        "file",
+        "phonon_tutorial",
+        "target_set",
+    ]
     seed: int
     train: Annotated[float, Field(gt=0, lt=1)]
     val: Annotated[float, Field(ge=0, lt=1)]
     test_crystal_systems: Annotated[list[CrystalSystem], Field(min_length=1)]
     seen_species_counts: Annotated[list[Positive], Field(min_length=1)]
     directory: str
+    target_set: Literal[
+        "jarvis__megnet", "jarvis__dft_3d_2021", "jarvis__dft_3d_2021-mbj_bandgap", "jarvis__dft_3d_2021-ehull"
+    ]
 
     @model_validator(mode="after")
     def _leaves_a_test_split(self) -> "SplitParams":
@@ -67,8 +134,9 @@ class GenerateCifParams(_Section):
 
 
 class DescribeParams(_Section):
-    """Robocrystallographer descriptions."""
+    """Robocrystallographer descriptions, and paragraphs of papers."""
 
+    papers_directory: str
     chunk_size: Positive
 
 
@@ -194,6 +262,7 @@ class TrainingParams(_Section):
 class PretrainParams(TrainingParams):
     """Contrastive pretraining."""
 
+    texts: Literal["narratives", "papers", "mixed"]
     embedding_dim: Positive
     temperature: Annotated[float, Field(ge=0.01, le=1.0)]
     text_weight: NonNegativeFloat

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -17,7 +18,7 @@ def say(message: str) -> None:
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items, drawing a bar on a terminal and a plain line every ten seconds elsewhere.
+    """Yield the items, drawing a bar on a terminal and a plain line every ten seconds elsewhere, with the time to go.
 
     Args:
         items: what to iterate over.
@@ -29,9 +30,50 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
         return
     if total is None and isinstance(items, Sized):
         total = len(items)
-    last_line = time.monotonic()
+    start = last_line = time.monotonic()
     for count, item in enumerate(items, start=1):
         yield item
-        if time.monotonic() - last_line >= _SECONDS_BETWEEN_LINES:
-            last_line = time.monotonic()
-            say(f"{label}: {count} of {total}" if total is not None else f"{label}: {count}")
+        now = time.monotonic()
+        if now - last_line >= _SECONDS_BETWEEN_LINES:
+            last_line = now
+            to_go = "" if total is None else f" of {total}, {(now - start) / count * (total - count):.0f} s to go"
+            say(f"{label}: {count}{to_go}")
+
+
+@contextmanager
+def transfer(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with the number of bytes that have just arrived.
+
+    It draws a bar on a terminal, and every ten seconds a plain line elsewhere: bytes, speed, and seconds to go.
+
+    Args:
+        label: what is transferred.
+        total: bytes in all, where that is known.
+        done: bytes that were there before.
+    """
+    if sys.stderr.isatty():
+        with tqdm(desc=label, total=total, initial=done, unit="B", unit_scale=True) as bar:
+
+            def draw(n_bytes: int) -> None:
+                bar.update(n_bytes)
+
+            yield draw
+        return
+    start = last_line = time.monotonic()
+    arrived = 0
+
+    def count(n_bytes: int) -> None:
+        nonlocal arrived, last_line
+        arrived += n_bytes
+        now = time.monotonic()
+        if now - last_line >= _SECONDS_BETWEEN_LINES:
+            last_line = now
+            say(f"{label}: {_transferred(done + arrived, total, arrived / (now - start))}")
+
+    yield count
+
+
+def _transferred(done: int, total: int | None, bytes_per_second: float) -> str:
+    line = f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
+    line += f", {bytes_per_second / 1e6:.2f} MB/s"
+    return line if total is None else f"{line}, {(total - done) / bytes_per_second:.0f} s to go"

@@ -3,6 +3,8 @@
 A field's unit is stored in its metadata under the key `unit`, so that the parquet file carries it.
 """
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 SPLITS = ("train", "val", "test")
@@ -40,6 +42,7 @@ CRYSTALS_SCHEMA = pa.schema(
         _field("description", pa.string()),
         _field("narrative", pa.string()),
         _field("explanation", pa.string()),
+        _field("questions", pa.string()),
         _field("edos_energy", pa.list_(pa.float32()), "eV"),
         _field("edos_density", pa.list_(pa.float32()), "states/eV/cell"),
         _field("phdos_frequency", pa.list_(pa.float32()), "cm⁻¹"),
@@ -50,7 +53,25 @@ CRYSTALS_SCHEMA = pa.schema(
 )
 """One row per crystal. `edos_energy` is relative to the Fermi level; imaginary phonon frequencies are negative numbers;
 `description` is text the source delivered about the structure, `narrative` and `explanation` the text of a narrative
-corpus; the rest is computed from the structure."""
+corpus, `questions` its multiple-choice questions as JSON text, `{name: [true statement, others …]}`; the rest is
+computed from the structure."""
+
+
+def crystals_schema(own_properties: Iterable[str]) -> pa.Schema:
+    """Return `CRYSTALS_SCHEMA` with a column of numbers for each property that only somebody's own records have.
+
+    The columns are sorted by name; the unit of these properties is known to their owner alone.
+    """
+    schema = CRYSTALS_SCHEMA
+    for name in sorted(own_properties):
+        schema = schema.append(_field(name, pa.float64()))
+    return schema
+
+
+def property_columns(names: Iterable[str]) -> list[str]:
+    """Return which columns of a table of crystals are scalar properties, given the names of all of them."""
+    return [name for name in names if name in SCALAR_PROPERTIES or name not in CRYSTALS_SCHEMA.names]
+
 
 NARRATIVES_SCHEMA = pa.schema(
     [

@@ -160,6 +160,15 @@ def iterate_batches(path: Path, n_rows: int, columns: Sequence[str] | None = Non
         yield from file.iter_batches(batch_size=n_rows, columns=names, use_threads=False)
 
 
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of a parquet table, without reading its rows.
+
+    Raises:
+        StageError: the file does not exist.
+    """
+    return list(pq.read_schema(_existing(path)).names)
+
+
 def count_rows(path: Path) -> int:
     """Return the number of rows of a parquet table, without reading them.
 

@@ -21,7 +21,7 @@ def main() -> None:
     """Embed the test split once and put every question to it."""
     loaded = load_params("zero_shot")
     params = loaded.zero_shot
-    columns = ["material_id", "formula", "crystal_system", "fingerprint", "split"]
+    columns = ["material_id", "formula", "crystal_system", "questions", "fingerprint", "split"]
     crystals = read_table(Path("data/crystals.parquet"), columns).to_pandas()
     narratives = read_table(Path("data/narratives.parquet")).to_pandas()
     towers = load_contrastive_model(Path("data/weights/pretrain"))

@@ -1,4 +1,4 @@
-"""The three kinds of questions, asked to the model and to the text-only scorer."""
+"""All kinds of questions, asked to the model and to the text-only scorer."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from stages.zero_shot.questions import (
     anion_questions,
     composition_questions,
     crystal_system_questions,
+    released_questions,
 )
 from stages.zero_shot.retrieval import similarities
 from stages.zero_shot.text_only import text_only_scores
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 
 def make_questions(crystals: "pd.DataFrame", params: ZeroShotParams) -> dict[str, list[Question]]:
-    """Make the questions on some crystals; columns `formula` and `crystal_system`."""
+    """Make the questions on some crystals; columns `formula`, `crystal_system` and `questions`."""
     formulas = crystals["formula"].tolist()
     return {
         "crystal_system": crystal_system_questions(crystals["crystal_system"].tolist(), params.seed),
         "composition": composition_questions(formulas, params.composition_options, params.seed),
         "anion_chemistry": anion_questions(formulas, params.seed),
+        **released_questions(crystals["questions"].tolist(), params.seed),
     }
 
 
@@ -67,7 +69,7 @@ def ask(
     """Ask all questions on the test crystals; the text-only scorer learns from those on the train crystals.
 
     Args:
-        train: columns `formula` and `crystal_system`.
+        train: columns `formula`, `crystal_system` and `questions`.
         test: the same; row i has embedding i.
         embeddings: (n_test, dim) L2-normalised embeddings of the test crystals.
         embed: gives the L2-normalised embeddings of texts.
@@ -78,7 +80,7 @@ def ask(
         kind: question_metrics(
             questions,
             score_options(questions, embeddings, embed),
-            text_only_scores(to_learn[kind], questions, params.seed),
+            text_only_scores(to_learn.get(kind, []), questions, params.seed),
             params.bootstrap_samples,
             params.seed,
         )

@@ -1,6 +1,6 @@
-"""Multiple-choice questions whose wording gives nothing away.
+"""Multiple-choice questions: ours, whose wording gives nothing away, and those a data set of narratives brings along.
 
-A scorer that sees only the options, not the crystal, must stay at chance. Two designs make that exact:
+Of ours, a scorer that sees only the options, not the crystal, must stay at chance. Two designs make that exact:
 
 * composition: *blocks* of crystals with equally many elements and pairwise different element sets. Every crystal
   of a block is asked over the same options, the statements of the block. Whatever option such a scorer prefers, it
@@ -10,6 +10,7 @@ A scorer that sees only the options, not the crystal, must stay at chance. Two d
   right and the others all wrong.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,27 @@ def composition_questions(formulas: Sequence[str], n_options: int, seed: int) ->
             options, answer = _shuffled(list(statements.values()), statements[row], random)
             questions.append(Question(row, options, answer, group="all"))
     return sorted(questions, key=lambda question: question.row)
+
+
+def released_questions(questions: Sequence[str | None], seed: int) -> dict[str, list[Question]]:
+    """Ask each crystal what its narrative's data set asks, by `released_<name>`, sorted by name.
+
+    The wording is the published one, which may give the answer away; the text-only scorer tells how far. Options that
+    are said twice count once, and a question that leaves no choice is not asked.
+
+    Args:
+        questions: (n,) the column `questions` of the table of crystals, one per crystal.
+        seed: of the order of the options.
+    """
+    random = np.random.RandomState(seed)
+    asked: dict[str, list[Question]] = {}
+    for row, text in enumerate(questions):
+        for name, statements in json.loads(text or "{}").items():
+            distinct = list(dict.fromkeys(statement for statement in statements if statement))
+            if len(distinct) > 1 and statements[0]:
+                options, answer = _shuffled(distinct, distinct[0], random)
+                asked.setdefault(f"released_{name}", []).append(Question(row, options, answer, group="all"))
+    return dict(sorted(asked.items()))
 
 
 def draw_blocks(sets: Sequence[frozenset[str]], block_size: int, random: np.random.RandomState) -> list[list[int]]:

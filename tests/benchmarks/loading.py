@@ -96,7 +96,7 @@ def open_pairs(data: Path, params: Params) -> CrystalTexts:
     """Prepare the memory-mapped files beside the tables and open them."""
     scratch = data / "scratch"
     scratch.mkdir(exist_ok=True)
-    return read_pairs(data, "train", params.encoder, build_tokenizer(params.text_encoder), scratch)
+    return read_pairs(data, "train", VIEWS, params.encoder, build_tokenizer(params.text_encoder), scratch)
 
 
 def milliseconds(action: Callable[[np.ndarray], object], batches: Sequence[np.ndarray]) -> float:

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ase import Atoms
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample"
@@ -54,6 +57,44 @@ def write_narratives(raw: Path, rows: list[dict[str, Any]], corpus: str = "mp_3d
     path = raw / "narratives" / f"narratives_{corpus}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def phonon_row(mp_id: str, elements: tuple[str, str] = ("Na", "Cl"), **cells: Any) -> dict[str, str]:
+    """The same crystal as a row of the phonon tutorial: `Atoms.todict()` and lists, as Python writes them."""
+    atoms = Atoms(elements, scaled_positions=[[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]], cell=ROCKSALT, pbc=True)
+    return phonon_cells(mp_id, atoms) | cells
+
+
+def phonon_cells(mp_id: str, atoms: Atoms) -> dict[str, str]:
+    """Any crystal as a row of the phonon tutorial."""
+    structure = {name: array.tolist() for name, array in atoms.todict().items()}
+    frequencies = np.linspace(0, 1000, 51)
+    density = np.exp(-(((frequencies - 300) / 100) ** 2))
+    return {
+        "mp_id": mp_id,
+        "structure": str(structure),
+        "phfreq": str(frequencies.tolist()),
+        "phdos": str((density / density.max()).tolist()),
+        "pdos": str({symbol: density.tolist() for symbol in dict.fromkeys(atoms.get_chemical_symbols())}),
+    }
+
+
+def write_phonon_tutorial(raw: Path, rows: list[dict[str, str]], **row_numbers: list[int]) -> None:
+    """Write rows, and the row numbers of `train`, `valid` and `test`, as the files of the phonon tutorial."""
+    folder = raw / "phonon_tutorial"
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(folder / "phonon_tutorial.csv", index=False)
+    for name, numbers in row_numbers.items():
+        path = folder / f"phonon_tutorial_idx_{name}.txt"
+        path.write_text("".join(f"{number}\n" for number in numbers), encoding="utf-8")
+
+
+def write_own(raw: Path, files: dict[str, str]) -> None:
+    """Write texts, by file name, as somebody's own files."""
+    folder = raw / "own"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def read_sample_materials_project() -> list[dict[str, Any]]:

@@ -1,32 +1,72 @@
 """Reading raw files that may be compressed, broken off, or missing."""
 
 import gzip
+import io
 import json
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+MANIFEST = "manifest.json"
+"""Stands in each folder of raw files and names them, with their digests and what tells their version."""
+PACKED = (".gz", ".zip")
+"""Suffixes behind the plain name of a raw file that its reader understands, in the order in which they win."""
 _BLOCK = 1 << 20
+_UNREADABLE = (EOFError, OSError, zlib.error, zipfile.BadZipFile)
 
 
 class BrokenFile(ValueError):
     """A raw file that ends too early or is not what its name says; the message tells where."""
 
 
+def read_manifest(folder: Path) -> dict[str, dict[str, str | int]]:
+    """Return what `folder/manifest.json` says of each raw file; nothing where it is missing or no manifest."""
+    path = folder / MANIFEST
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
+    return files if isinstance(files, dict) else {}
+
+
 def find_raw_file(folder: Path, name: str) -> Path | None:
-    """Return `folder/name.gz` or, where there is none, `folder/name`; None where neither exists."""
-    for path in (folder / f"{name}.gz", folder / name):
+    """Return the first of `folder/name.gz`, `folder/name.zip` and `folder/name` that exists; None where none does."""
+    for path in (folder / f"{name}{suffix}" for suffix in (*PACKED, "")):
         if path.is_file():
             return path
     return None
 
 
 def open_text(path: Path) -> IO[str]:
-    """Open a plain or gzip-compressed UTF-8 file for reading; bytes that are no UTF-8 become U+FFFD."""
+    """Open a UTF-8 file, plain, as `.gz` or alone in a `.zip`, for reading; bytes that are no UTF-8 become U+FFFD.
+
+    Raises:
+        BrokenFile: a zip archive that is damaged, encrypted, or holds anything but one file.
+    """
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8", errors="replace")
+    if path.suffix == ".zip":
+        return _open_zipped(path)
     return path.open(encoding="utf-8", errors="replace")
+
+
+def _open_zipped(path: Path) -> IO[str]:
+    """Open the file in a zip archive as a stream. It is not extracted: what path the archive gives it is not used."""
+    try:
+        with zipfile.ZipFile(path) as archive:  # the member keeps the archive open
+            members = [
+                member
+                for member in archive.infolist()
+                if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+            ]
+            if len(members) != 1:
+                raise BrokenFile(f"{path.name} holds {len(members)} files, not one")
+            return io.TextIOWrapper(archive.open(members[0]), encoding="utf-8", errors="replace")
+    # an encrypted file is a RuntimeError, an unknown compression a NotImplementedError, which is one too
+    except (*_UNREADABLE, RuntimeError) as error:
+        raise BrokenFile(f"{path.name} cannot be read: {error}") from None
 
 
 def iterate_lines(path: Path) -> Iterator[str]:
@@ -40,7 +80,7 @@ def iterate_lines(path: Path) -> Iterator[str]:
             for line in file:
                 if line.strip():
                     yield line.rstrip("\r\n")
-        except (EOFError, OSError, zlib.error) as error:
+        except _UNREADABLE as error:
             raise BrokenFile(f"{path.name} cannot be read any further: {error}") from None
 
 
@@ -80,7 +120,7 @@ def iterate_json_array(path: Path) -> Iterator[tuple[Any, str]]:
 def _read(file: IO[str], size: int, path: Path) -> str:
     try:
         return file.read(size)
-    except (EOFError, OSError, zlib.error) as error:
+    except _UNREADABLE as error:
         raise BrokenFile(f"{path.name} cannot be read any further: {error}") from None
 
 

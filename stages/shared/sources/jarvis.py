@@ -1,14 +1,19 @@
-"""JARVIS-DFT: figshare's `dft_3d` (properties) and `edos_pdos` (densities of states), each one JSON list.
+"""JARVIS: JSON lists of figshare with structures and properties, and `edos_pdos` with densities of states.
 
-A record of `edos_pdos` belongs to the `dft_3d` record of the same `jid`, whose structure counts; one without such a
-record carries its own structure and becomes a crystal by itself. Missing values are the text "na".
+`dft_3d` and its frozen edition `dft_3d_2021` hold the OptB88vdW calculations of JARVIS-DFT by `jid`; `megnet` holds the
+PBE calculations of the Materials Project of 2018 on which MEGNet was trained, by their `id` there. A record of
+`edos_pdos` belongs to the record of the same `jid`, whose structure counts; one without such a record carries its own
+structure and becomes a crystal by itself. Missing values are the text "na".
 
 Choudhary et al., *The joint automated repository for various integrated simulations (JARVIS) for data-driven materials
-design*, npj Computational Materials 6, 173 (2020), doi 10.1038/s41524-020-00440-1.
+design*, npj Computational Materials 6, 173 (2020), doi 10.1038/s41524-020-00440-1; for `megnet` Chen et al., *Graph
+Networks as a Universal Machine Learning Framework for Molecules and Crystals*, Chemistry of Materials 31, 3564 (2019),
+doi 10.1021/acs.chemmater.9b01294.
 """
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +33,13 @@ from stages.shared.sources.record import (
     per_formula_unit,
     spectrum_of,
 )
+from stages.shared.sources.text_store import TextStore
 
 SOURCE = "jarvis"
-PROPERTIES = "jarvis_dft_3d"
+PROPERTIES = ("jarvis_dft_3d", "jarvis_dft_3d_2021", "jarvis_megnet")
 SPECTRA = "jarvis_edos_pdos"
-FILE_NAMES = (f"{PROPERTIES}.json", f"{SPECTRA}.json")
+FILE_NAMES = tuple(f"{stem}.json" for stem in (*PROPERTIES, SPECTRA))
+ID_FIELDS = ("jid", "id")
 
 EDOS_ENERGY = np.linspace(-5.0, 10.0, 300)
 """Energies of `edos_up` and `edos_down`, eV relative to the Fermi level."""
@@ -42,38 +49,31 @@ PHDOS_FREQUENCY = np.linspace(0.0, 1000.0, 201)
 
 @dataclass(frozen=True)
 class _Element:
-    """One record of a JSON list: decoded, as text, and the name of its place for those without a `jid`."""
+    """One record of a JSON list: its id, decoded, and as text."""
 
-    values: Any
+    source_id: str
+    values: Mapping[str, Any]
     text: str
-    place: str
 
 
 def rows(folder: Path) -> Iterator[RawRow | Reject]:
-    """Yield one row per `jid`, with its record of either or both files, in file order; the spectra stay JSON text."""
-    spectra: dict[str, str] = {}
-    for element in _elements(folder, SPECTRA):
-        jid = _jid(element)
-        if isinstance(element, Reject):
-            yield element
-        elif jid is None:
-            yield Reject(SOURCE, element.place, "the record has no jid")
-        elif jid in spectra:
-            yield Reject(SOURCE, jid, f"duplicate: {SPECTRA} holds this jid more than once")
-        else:
-            spectra[jid] = element.text
-    for element in _elements(folder, PROPERTIES):
-        jid = _jid(element)
-        if isinstance(element, Reject):
-            yield element
-        elif jid is None:
-            yield Reject(SOURCE, element.place, "the record has no jid")
-        else:
-            text = spectra.pop(jid, None)
-            parts = {PROPERTIES: element.values} | ({} if text is None else {SPECTRA: text})
-            yield RawRow(SOURCE, jid, parts)
-    for jid, text in spectra.items():
-        yield RawRow(SOURCE, jid, {SPECTRA: text})
+    """Yield one row per id, with its record of either or both kinds, in file order; the spectra stay JSON text."""
+    with closing(TextStore()) as spectra:
+        for element in _elements(folder, SPECTRA):
+            if isinstance(element, Reject):
+                yield element
+            elif not spectra.add(element.source_id, element.text):
+                yield Reject(SOURCE, element.source_id, f"duplicate: {SPECTRA} holds this id more than once")
+        for stem in PROPERTIES:
+            for element in _elements(folder, stem):
+                if isinstance(element, Reject):
+                    yield element
+                    continue
+                text = spectra.take(element.source_id)
+                parts = {stem: element.values} | ({} if text is None else {SPECTRA: text})
+                yield RawRow(SOURCE, element.source_id, parts)
+        for source_id, text in spectra.left_over():
+            yield RawRow(SOURCE, source_id, {SPECTRA: text})
 
 
 def _elements(folder: Path, stem: str) -> Iterator[_Element | Reject]:
@@ -83,39 +83,41 @@ def _elements(folder: Path, stem: str) -> Iterator[_Element | Reject]:
     count = 0
     try:
         for count, (values, text) in enumerate(iterate_json_array(path), start=1):
-            yield _Element(values, text, f"record {count} of {stem}")
+            source_id = Fields(values).text(*ID_FIELDS) if isinstance(values, Mapping) else None
+            if source_id is None:
+                yield Reject(SOURCE, f"record {count} of {stem}", "the record has no jid")
+            else:
+                yield _Element(source_id, values, text)
     except BrokenFile as error:
         yield Reject(SOURCE, f"behind record {count} of {stem}", str(error))
 
 
-def _jid(element: _Element | Reject) -> str | None:
-    if isinstance(element, Reject) or not isinstance(element.values, Mapping):
-        return None
-    return Fields(element.values).text("jid")
-
-
 def parse(row: RawRow) -> CrystalRecord:
-    """Return the crystal of one `jid`.
+    """Return the crystal of one id.
 
-    Moduli are Voigt averages (`_kv`, `_gv`), the gap and energies those of OptB88vdW; `magmom_outcar` is in μB per
-    cell.
+    In `dft_3d` moduli are Voigt averages (`_kv`, `_gv`), the gap and energies those of OptB88vdW, `magmom_outcar` is in
+    μB per cell; the gap of the modified Becke-Johnson potential, where known, is `mbj_band_gap` in eV. In `megnet`
+    moduli are Voigt-Reuss-Hill averages in GPa, the gap is that of PBE, and `mu_b` is in μB per cell.
 
     Raises:
         BadRecord: no usable structure.
     """
     spectra = json.loads(row.parts[SPECTRA]) if SPECTRA in row.parts else {}
-    record = row.parts.get(PROPERTIES, spectra)
+    record = next((values for stem, values in row.parts.items() if stem != SPECTRA), spectra)
     fields, spectrum_fields = Fields(record), Fields(spectra)
     structure = jarvis_structure(record.get("atoms"))
     properties = {
         "energy_per_atom": fields.number("optb88vdw_total_energy"),
-        "formation_energy_per_atom": fields.number("formation_energy_peratom"),
-        "energy_above_hull": fields.number("ehull"),
-        "band_gap": fields.number("optb88vdw_bandgap"),
-        "bulk_modulus": fields.number("bulk_modulus_kv"),
-        "shear_modulus": fields.number("shear_modulus_gv"),
-        "total_magnetization": per_formula_unit(fields.number("magmom_outcar"), structure),
+        "formation_energy_per_atom": fields.number("formation_energy_peratom", "e_form"),
+        "energy_above_hull": fields.number("ehull", "e_hull"),
+        "band_gap": fields.number("optb88vdw_bandgap", "gap pbe"),
+        "bulk_modulus": fields.number("bulk_modulus_kv", "bulk modulus"),
+        "shear_modulus": fields.number("shear_modulus_gv", "shear modulus"),
+        "total_magnetization": per_formula_unit(fields.number("magmom_outcar", "mu_b"), structure),
     }
+    mbj_band_gap = fields.number("mbj_bandgap")
+    if mbj_band_gap is not None:
+        properties["mbj_band_gap"] = mbj_band_gap
     edos = spectrum_fields.spectrum("edos_up", lambda up: _electron_dos(up, spectra))
     return CrystalRecord(
         source_id=row.source_id,

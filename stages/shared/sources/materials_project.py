@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Structure
 
 from stages.shared.sources.files import BrokenFile, find_raw_file, iterate_lines
+from stages.shared.sources.pymatgen_structure import pymatgen_structure
 from stages.shared.sources.record import (
     BadRecord,
     CrystalRecord,
@@ -25,10 +25,8 @@ from stages.shared.sources.record import (
     Reject,
     Spectrum,
     array_of,
-    crystal_structure,
     finite_number,
     per_formula_unit,
-    shortened,
     spectrum_of,
 )
 
@@ -63,7 +61,7 @@ def parse(row: RawRow) -> CrystalRecord:
     if source_id is None:
         raise BadRecord("the document has no material_id")
     try:
-        structure = _structure(document.get("structure"))
+        structure = pymatgen_structure(document.get("structure"))
     except BadRecord as error:
         raise BadRecord(str(error), source_id) from None
     properties = {
@@ -94,35 +92,6 @@ def _document(line: str) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise BadRecord("the line is no JSON object")
     return document
-
-
-def _structure(value: Any) -> Structure:
-    """Read pymatgen's dictionary of a structure by hand: its own reader imports whatever module the data name."""
-    if not isinstance(value, Mapping):
-        raise BadRecord("the document has no structure")
-    lattice, sites = value.get("lattice"), value.get("sites")
-    if not isinstance(lattice, Mapping) or not isinstance(sites, list):
-        raise BadRecord("the structure has no lattice or no sites")
-    if not all(isinstance(site, Mapping) for site in sites):
-        raise BadRecord("a site of the structure is no JSON object")
-    cartesian = any("abc" not in site for site in sites)
-    coords = [site.get("xyz" if cartesian else "abc") for site in sites]
-    species = [_species(site.get("species")) for site in sites]
-    return crystal_structure(lattice.get("matrix"), species, coords, cartesian)
-
-
-def _species(value: Any) -> dict[str, float]:
-    """Sum the occupancies per element; oxidation states are assignments, not part of the structure."""
-    if not isinstance(value, list) or not value:
-        raise BadRecord("a site of the structure names no species")
-    occupancies: dict[str, float] = {}
-    for species in value:
-        element = species.get("element") if isinstance(species, Mapping) else None
-        occupancy = finite_number(species.get("occu")) if isinstance(species, Mapping) else None
-        if not isinstance(element, str) or occupancy is None:
-            raise BadRecord(f"species {shortened(species)} has no element or occupancy")
-        occupancies[element] = occupancies.get(element, 0.0) + occupancy
-    return occupancies
 
 
 def _modulus(fields: Fields, name: str) -> float | None:

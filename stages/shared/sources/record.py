@@ -60,8 +60,9 @@ class Spectrum:
 class CrystalRecord:
     """A crystal as its source describes it, in our names and units.
 
-    `source_id` is the id the source gives it. `properties` has the keys of `stages.shared.schemas.SCALAR_PROPERTIES`;
-    `edos` is on E − E_F in eV, `phdos` on cm⁻¹; `notes` says what the source delivered but could not be used.
+    `source_id` is the id the source gives it. `properties` has the keys of `stages.shared.schemas.SCALAR_PROPERTIES`,
+    and in records of `own` further ones; `edos` is on E − E_F in eV, `phdos` on cm⁻¹; `questions` has statements of
+    which the first is true, by the name of the question; `notes` says what the source delivered but could not be used.
     """
 
     source_id: str
@@ -72,6 +73,7 @@ class CrystalRecord:
     description: str | None = None
     narrative: str | None = None
     explanation: str | None = None
+    questions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

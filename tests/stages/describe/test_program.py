@@ -25,6 +25,7 @@ ALLOY = structure_to_cif(Structure(Lattice.cubic(3.7), [{"Cu": 0.5, "Au": 0.5}],
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder that holds params.yaml and nothing else."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "data/papers").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XTALK_WORKERS", "1")
     return tmp_path

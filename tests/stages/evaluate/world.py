@@ -87,7 +87,10 @@ def write_crystals(root: Path, world: World, labelled: bool) -> None:
     }
     write_table(root / "data/crystals.parquet", columns, CRYSTALS_SCHEMA)
     sources = {"materials_project": {"raw": n + 3, "crystals": n, "merged": 1, "rejected": 2}}
-    write_json(root / "data/crystals_counts.json", {"source": sources, "split": {"scheme": "formula", "seed": 0}})
+    write_json(
+        root / "data/crystals_counts.json",
+        {"source": sources, "split": {"scheme": "formula", "seed": 0}, "raw_files": {}},
+    )
     header = ["source", "source_id", "stage", "reason"]
     reasons = [["materials_project", f"mp-{row}", "generate_cif", "two atoms are 0.1 Å apart"] for row in range(2)]
     write_csv(root / "data/rejected.csv", header, reasons)

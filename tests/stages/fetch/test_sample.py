@@ -12,14 +12,15 @@ from stages.shared.errors import StageError
 from stages.shared.sources.registry import SOURCES
 from tests.stages.raw_records import ROOT, SAMPLE
 
-FILES = {
+FILES: dict[str, set[str]] = {
+    "phonon_tutorial": set(),
     "materials_project": {"materials_project.jsonl.gz"},
     "jarvis": {"jarvis_dft_3d.json.gz", "jarvis_edos_pdos.json.gz"},
     "narratives": {"narratives_mp_3d_2020.parquet"},
 }
 
 
-@pytest.mark.parametrize("name", list(SOURCES))
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "own"])  # own has files of any name
 def test_copies_every_raw_file_of_the_source_and_nothing_else(name: str, tmp_path: Path) -> None:
     copy_source(SOURCES[name], SAMPLE, tmp_path / name)
     copied = {path.name for path in (tmp_path / name).iterdir()}
@@ -83,25 +84,53 @@ def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
         copy_source(SOURCES["jarvis"], tmp_path / "nowhere", tmp_path / "raw")
 
 
-def _set_params(folder: Path, old: str, new: str) -> None:
+def _set_params(folder: Path, changes: dict[str, str]) -> None:
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    assert old in text
-    (folder / "params.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
 
 
-def test_remote_mode_says_what_to_do_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _set_params(tmp_path, "mode: sample", "mode: remote")
+def test_of_several_variants_of_a_file_the_one_that_is_read_is_copied(tmp_path: Path) -> None:
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    for name in ("jarvis_dft_3d.json", "jarvis_dft_3d.json.zip", "jarvis_megnet.json.zip", "jarvis_megnet.json"):
+        (folder / name).touch()
+    (folder / "jarvis_edos_pdos.json").touch()
+    files = copy_source(SOURCES["jarvis"], folder, tmp_path / "raw")
+    assert set(files) == {"jarvis_dft_3d.json.zip", "jarvis_megnet.json.zip", "jarvis_edos_pdos.json"}
+
+
+@pytest.mark.parametrize("mode", ["sample", "remote"])
+def test_a_source_that_is_not_listed_gives_an_empty_folder_in_either_mode(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _set_params(tmp_path, {"mode: sample": f"mode: {mode}", "sources: [materials_project, jarvis,": "sources: ["})
+    (tmp_path / "data/raw/jarvis").mkdir(parents=True)
+    (tmp_path / "data/raw/jarvis/jarvis_dft_3d.json").write_text("[]")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["fetch", "jarvis"])
-    with pytest.raises(StageError, match=r"fetch\.mode to 'sample'"):
+    main()
+    assert [path.name for path in (tmp_path / "data/raw/jarvis").iterdir()] == ["manifest.json"]
+    assert json.loads((tmp_path / "data/raw/jarvis/manifest.json").read_text()) == {"files": {}}
+    assert capsys.readouterr().out == "jarvis: fetch.sources does not list it, so it gives no crystals\n"
+
+
+def test_a_source_that_nobody_knows_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _set_params(tmp_path, {"sources: [materials_project,": "sources: [material_project,"})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["fetch", "jarvis"])
+    with pytest.raises(StageError, match=r"fetch\.sources\.0 is 'material_project'"):
         main()
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_empty_folder_gives_a_manifest_and_a_plain_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine").mkdir()
-    _set_params(tmp_path, "sample_directory: data/sample", "sample_directory: mine")
+    _set_params(tmp_path, {"sample_directory: data/sample": "sample_directory: mine"})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["fetch", "materials_project"])
     main()

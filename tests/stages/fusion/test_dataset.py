@@ -13,7 +13,7 @@ from models.text.tokens import TextTokens
 from stages.fusion.dataset import learned_targets, read_labelled
 from stages.shared.errors import StageError
 from stages.shared.params import load_params
-from stages.shared.schemas import SPLITS
+from stages.shared.schemas import CRYSTALS_SCHEMA, SPLITS, crystals_schema
 from tests.pipeline.imports import ROOT
 from tests.stages.fusion.test_redaction import BETRAYING, COLUMNS, narratives, printed_values, states
 from tests.stages.graph_tables import simple_cubic, write_graph_rows
@@ -56,7 +56,7 @@ def open_examples(data: Path, split_of: dict[str, str], targets: list[str], text
     for split in SPLITS:
         graphs = [simple_cubic(name, 14) for name, place in split_of.items() if place == split]
         write_graph_rows(data / f"graphs/{split}.parquet", graphs)
-    learned = learned_targets(targets[0], words_of(targets[1:]), PARAMS.targets)
+    learned = learned_targets(targets[0], words_of(targets[1:]), PARAMS.targets, CRYSTALS_SCHEMA.names)
     with tempfile.TemporaryDirectory() as scratch:
         found = read_labelled(data, learned, text, PARAMS.encoder, VerbatimTokenizer(), Path(scratch))
     read_texts = [bytes(one).decode() for (one,) in found.texts.pieces(np.arange(len(found)))] if len(found) else []
@@ -135,13 +135,24 @@ def test_each_crystal_gets_its_preferred_text_and_one_without_gets_none(tmp_path
 
 
 def test_the_target_itself_among_the_auxiliary_ones_is_ignored() -> None:
-    found = learned_targets(GAP, {ENERGY: ["energy"], GAP: []}, PARAMS.targets)
+    found = learned_targets(GAP, {ENERGY: ["energy"], GAP: []}, PARAMS.targets, CRYSTALS_SCHEMA.names)
     assert list(found) == [GAP, ENERGY]
     assert found == {GAP: PARAMS.targets[GAP].mentions, ENERGY: ["energy"]}
 
 
 def test_an_unknown_auxiliary_target_is_named_with_the_valid_ones() -> None:
     with pytest.raises(StageError, match=r"auxiliary_targets holds gap, .*formation_energy_per_atom.*, band_gap"):
-        learned_targets(ENERGY, {"gap": []}, PARAMS.targets)
+        learned_targets(ENERGY, {"gap": []}, PARAMS.targets, CRYSTALS_SCHEMA.names)
     with pytest.raises(StageError, match=r"^gap is not among .*formation_energy_per_atom, band_gap$"):
-        learned_targets("gap", {}, PARAMS.targets)
+        learned_targets("gap", {}, PARAMS.targets, CRYSTALS_SCHEMA.names)
+
+
+def test_a_target_is_a_column_of_numbers_that_the_crystals_have() -> None:
+    known = PARAMS.targets | {"hardness": PARAMS.targets[GAP], "density": PARAMS.targets[GAP]}
+    own = crystals_schema(["hardness"]).names
+    assert list(learned_targets(GAP, {"hardness": []}, known, own)) == [GAP, "hardness"]
+    assert list(learned_targets("hardness", {}, known, own)) == ["hardness"]
+    with pytest.raises(StageError, match=r"targets holds hardness, .*total_magnetization$"):
+        learned_targets("hardness", {}, known, CRYSTALS_SCHEMA.names)
+    with pytest.raises(StageError, match=r"targets holds density, .*hardness$"):
+        learned_targets("density", {}, known, own)

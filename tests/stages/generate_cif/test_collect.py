@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from stages.shared.params import GenerateCifParams
 from stages.shared.structures import structure_from_cif
 from stages.shared.tables import read_csv, read_json, read_table
 from tests.stages.generate_cif.collected import collected
+from tests.stages.generate_cif.mutations import mutated_records
 from tests.stages.raw_records import (
     ROOT,
     jarvis_atoms,
@@ -133,6 +133,17 @@ def test_a_narrative_goes_to_the_known_crystal_however_its_cell_is_chosen(
     assert [(note[1], note[3]) for note in ledger.notes] == [
         ("mp_3d_2020-000001", "text not used: mp-1 has a narrative already")
     ]
+
+
+def test_the_questions_of_a_narrative_go_where_it_goes(tmp_path: Path, params: GenerateCifParams) -> None:
+    write_materials_project(tmp_path, [mp_document("mp-1")])
+    asked = {"structure_question_list": ["This material is cubic.", "This material is trigonal."]}
+    rows = [{"atoms": jarvis_atoms(elements), "gpt_text": "Salt.", **asked} for elements in (("Na", "Cl"), ("K", "Cl"))]
+    write_narratives(tmp_path, rows)
+    crystals = _columns(collected(tmp_path, params)[0])
+    assert set(crystals) == {"mp-1", "mp_3d_2020-000001"}
+    for columns in crystals.values():
+        assert json.loads(columns["questions"]) == {"structure": asked["structure_question_list"]}
 
 
 def test_a_narrative_of_another_structure_with_the_same_formula_and_group_stays_apart(
@@ -248,13 +259,27 @@ def test_a_bad_document_is_rejected_with_its_reason_and_the_rest_goes_on(
     assert reason in found
 
 
-def test_the_second_of_two_rows_with_one_id_is_rejected(tmp_path: Path, params: GenerateCifParams) -> None:
+def test_the_second_of_two_rows_of_a_source_with_one_id_is_rejected(tmp_path: Path, params: GenerateCifParams) -> None:
     write_materials_project(tmp_path, [mp_document("X", band_gap=1.0), mp_document("X", band_gap=2.0)])
-    write_jarvis(tmp_path, [{"jid": "X", "atoms": jarvis_atoms()}])
     crystals, ledger = collected(tmp_path, params)
     assert [crystal.columns["band_gap"] for crystal in crystals] == [1.0]
-    assert [line[0] for line in ledger.rejected] == ["materials_project", "jarvis"]
-    assert all("duplicate" in line[3] for line in ledger.rejected)
+    assert ["duplicate" in line[3] for line in ledger.rejected] == [True]
+
+
+def test_one_id_in_two_sources_is_one_crystal_if_the_structures_agree(
+    tmp_path: Path, params: GenerateCifParams
+) -> None:
+    write_materials_project(tmp_path, [mp_document("X", band_gap=1.0), mp_document("Y")])
+    spectrum = {"pdos_elast": [1.0] * 201}
+    same = {"jid": "X", "atoms": jarvis_atoms(), "optb88vdw_bandgap": 2.0, "ehull": "none", "bulk_modulus_kv": 24.0}
+    write_jarvis(tmp_path, [same, {"jid": "Y", "atoms": jarvis_atoms(("K", "Cl"))}], [{"jid": "X", **spectrum}])
+    crystals, ledger = collected(tmp_path, params)
+    found = _columns(crystals)
+    assert [found["X"][name] for name in ("source", "band_gap", "bulk_modulus")] == ["materials_project", 1.0, 24.0]
+    assert found["X"]["phdos_density"].tolist() == [1.0] * 201
+    assert (found["Y"]["formula"], found["Y"]["bulk_modulus"]) == ("NaCl", None)
+    assert ledger.of("jarvis").as_dict() == {"raw": 3, "crystals": 0, "merged": 2, "rejected": 1}
+    assert _reasons(ledger) == {"Y": "the crystal of materials_project with this id is another one"}
 
 
 def test_too_many_atoms_are_named_with_the_parameter(tmp_path: Path, params: GenerateCifParams) -> None:
@@ -313,83 +338,6 @@ def test_a_parquet_that_is_none_is_one_reject(tmp_path: Path, params: GenerateCi
     assert "narratives_x.parquet cannot be read" in _reasons(ledger)["x"]
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if path:
-        yield path
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = list(enumerate(value))[:3]
-    for key, item in items:
-        yield from _places(item, (*path, key))
-
-
-_JUNK: list[Any] = [None, "na", "", "x", math.nan, math.inf, -1, 0, 1e300, -1e-300, True, 10**400, [], [[]], {}]
-_JUNK += [{"a": 1}, [None], ["x"], [1, [2]], "\ud800", "Xx", [math.nan] * 3, [[0, 0, 0]] * 3, "1.5"]
-
-
-def _mutated(record: dict[str, Any], random: np.random.RandomState) -> dict[str, Any]:
-    record = copy.deepcopy(record)
-    for _ in range(random.randint(1, 4)):
-        places = list(_places(record))
-        if not places:
-            break
-        *parents, last = places[random.randint(len(places))]
-        target: Any = record
-        for key in parents:
-            target = target[key]
-        if random.rand() < 0.3 and isinstance(target, dict):
-            del target[last]
-        else:
-            target[last] = copy.deepcopy(_JUNK[random.randint(len(_JUNK))])
-    return record
-
-
-def _fuzzed(records: list[dict[str, Any]], count: int, seed: int) -> list[dict[str, Any]]:
-    random = np.random.RandomState(seed)
-    return [_mutated(records[random.randint(len(records))], random) for _ in range(count)]
-
-
-def _parquet_safe(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Keep each mutation of the structure as far as a column has one type: mutate numbers, texts and lengths only."""
-    random = np.random.RandomState(3)
-    for row in rows:
-        atoms, junk = row["atoms"], random.randint(6)
-        changes: dict[int, Callable[[], Any]] = {
-            0: lambda atoms=atoms: atoms["coords"].pop(),
-            1: lambda atoms=atoms: atoms["elements"].__setitem__(0, "Xx"),
-            2: lambda atoms=atoms: atoms["lattice_mat"].pop(),
-            3: lambda atoms=atoms: atoms["coords"][0].__setitem__(0, math.nan),
-            4: lambda row=row: row.update({"gpt_text": None, "gpt_explanation": None}),
-            5: lambda row=row: row.update({"atoms": None}),
-        }
-        changes[junk]()
-        yield row
-
-
-def test_mutated_records_never_crash_and_the_books_balance(tmp_path: Path, params: GenerateCifParams) -> None:
-    documents = _fuzzed(read_sample_materials_project()[:40], 200, seed=0)
-    lines = [json.dumps(document) for document in documents]
-    lines[::20] = [line[: len(line) // 2] for line in lines[::20]]
-    properties = _fuzzed(read_sample_json("jarvis_dft_3d.json.gz")[:60], 100, seed=1)
-    spectra = _fuzzed(read_sample_json("jarvis_edos_pdos.json.gz")[:60], 100, seed=2)
-    narratives = list(_parquet_safe(read_sample_narratives()[:60])) + read_sample_narratives()[60:80]
-    write_materials_project(tmp_path, lines)
-    write_jarvis(tmp_path, [*properties, "text", 3, None], spectra)
-    write_narratives(tmp_path, narratives)
-
-    crystals, ledger = collected(tmp_path, params)
-
-    raw = {"materials_project": 200, "jarvis": 203, "narratives": 80}
-    assert {source: counts.raw for source, counts in ledger.counts.items()} == raw
-    assert len(crystals) == sum(counts.crystals for counts in ledger.counts.values())
-    assert len(ledger.rejected) == sum(counts.rejected for counts in ledger.counts.values())
-    assert ledger.of("narratives").rejected == 60
-    assert all(reason for *_, reason in ledger.rejected)
-    assert len({crystal.source_id for crystal in crystals}) == len(crystals) > 50
-
-
 def _run_main(folder: Path, raw: Path, workers: int, chunk_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     shutil.copytree(raw, folder / "data" / "raw")
@@ -402,7 +350,7 @@ def _run_main(folder: Path, raw: Path, workers: int, chunk_size: int, monkeypatc
 
 def test_workers_and_chunks_change_no_byte_of_the_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = tmp_path / "raw"
-    write_materials_project(raw, _fuzzed(read_sample_materials_project(), 30, seed=4))
+    write_materials_project(raw, mutated_records(read_sample_materials_project(), 30, seed=4))
     write_jarvis(raw, read_sample_json("jarvis_dft_3d.json.gz")[:20], read_sample_json("jarvis_edos_pdos.json.gz")[:10])
     write_narratives(raw, read_sample_narratives()[:30])
     for name, workers, chunk_size in (("one", 1, 32), ("two", 2, 3)):
@@ -422,6 +370,17 @@ def test_the_stage_writes_sorted_split_crystals_and_its_books(tmp_path: Path, mo
     counts = read_json(Path("data/crystals_counts.json"))
     assert counts["source"]["materials_project"] == {"raw": 3, "crystals": 2, "merged": 0, "rejected": 1}
     assert counts["source"]["jarvis"]["raw"] == 0
+
+
+def test_the_books_name_the_version_of_every_raw_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"narratives_dft_3d.parquet": {"sha256": "0" * 64, "bytes": 12, "revision": "8f3c1d5e"}}
+    for source, text in (("narratives", json.dumps({"files": files})), ("jarvis", "{}"), ("own", "no JSON")):
+        (tmp_path / "raw" / source).mkdir(parents=True)
+        (tmp_path / "raw" / source / "manifest.json").write_text(text)
+    _run_main(tmp_path / "run", tmp_path / "raw", 1, 32, monkeypatch)
+    found = read_json(Path("data/crystals_counts.json"))["raw_files"]
+    assert found["narratives"] == files
+    assert all(of_source == {} for source, of_source in found.items() if source != "narratives")
 
 
 def test_a_run_that_fails_leaves_the_table_of_the_run_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,10 @@ def test_505_crystals_come_out_and_every_raw_row_is_booked(sample: Any) -> None:
     assert not ledger.rejected
     assert not ledger.notes
     assert {source: counts.raw for source, counts in ledger.counts.items()} == {
+        "own": 0,
         "materials_project": 281,
         "jarvis": 144 + 144,
+        "phonon_tutorial": 0,
         "narratives": 365,
     }
     assert ledger.of("narratives").merged == 285

@@ -27,10 +27,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(scheme: str, **changes: str) -> dict[str, str | None]:
     """Run the stage with a scheme and return the split by id."""
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    others, section, text = (ROOT / "params.yaml").read_text(encoding="utf-8").partition("generate_cif:")
     for name, value in {"scheme": scheme, **changes}.items():
         text = re.sub(rf"(    {name}: )(\[.*?\]|\S+)", rf"\g<1>{value}", text, count=1)
-    Path("params.yaml").write_text(text, encoding="utf-8")
+    Path("params.yaml").write_text(others + section + text, encoding="utf-8")
     generate_cif()
     table = read_table(Path("data/crystals.parquet"))
     return dict(zip(table["material_id"].to_pylist(), table["split"].to_pylist(), strict=True))

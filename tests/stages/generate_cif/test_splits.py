@@ -34,6 +34,7 @@ def split_params(scheme: str = "formula", **changes: Any) -> SplitParams:
         "test_crystal_systems": ["monoclinic", "triclinic"],
         "seen_species_counts": [2, 3],
         "directory": "",
+        "target_set": "jarvis__megnet",
     }
     return SplitParams.model_validate(values | changes)
 

@@ -70,9 +70,10 @@ def test_texts_and_matches_are_kept_while_the_crystals_are_read() -> None:
         for one in store.in_order_of_arrival():
             store.add_match(one.source_id, "z")
             store.add_match(one.source_id, "y")
-        store.set_texts("b", None, "Because.")
+        store.set_texts("b", crystal("told", explanation="Because.", questions="{}"))
         assert [store.matches_of(name) for name in "abd"] == [["y", "z"], ["y", "z"], []]
         assert [store.has_narrative(name) for name in "abc"] == [False, True, False]
+        assert [one.columns["questions"] for one in store.sorted_by_id()] == [None, "{}", None]
 
 
 def test_a_full_disk_is_one_sentence() -> None:

@@ -14,7 +14,7 @@ from sklearn.metrics import top_k_accuracy_score
 
 from models.text.tokens import TextTokens
 from stages.pretrain import task as task_module
-from stages.pretrain.pairs import CrystalTexts, read_pairs
+from stages.pretrain.pairs import VIEWS, CrystalTexts, read_pairs
 from stages.pretrain.task import PretrainTask
 from stages.shared.params import Params, load_params
 from stages.shared.schemas import NARRATIVES_SCHEMA
@@ -35,6 +35,7 @@ class Pair(NamedTuple):
     atomic_number: int
     texts: tuple[str, ...]
     fingerprint: str
+    views: tuple[str, ...] = ("original", "robocrystallographer")
 
 
 def pairs(n: int) -> list[Pair]:
@@ -44,13 +45,13 @@ def pairs(n: int) -> list[Pair]:
     return [Pair(i + 1, texts[i], f"f{i}") for i in range(n)]
 
 
-def opened(rows: list[Pair], split: str = "train") -> CrystalTexts:
+def opened(rows: list[Pair], split: str = "train", texts: str = "narratives") -> CrystalTexts:
     """Write the tables of earlier stages for these crystals alone and read them."""
     names = [f"m{place:03d}" for place in range(len(rows))]
     views = [
         {"material_id": name, "view": view, "text": text}
         for name, row in zip(names, rows, strict=True)
-        for view, text in zip(("original", "robocrystallographer"), row.texts, strict=False)
+        for view, text in zip(row.views, row.texts, strict=False)
     ]
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
@@ -60,7 +61,7 @@ def opened(rows: list[Pair], split: str = "train") -> CrystalTexts:
         write_table(data / "narratives.parquet", columns, NARRATIVES_SCHEMA)
         fingerprints = pa.table({"material_id": names, "fingerprint": [row.fingerprint for row in rows]})
         pq.write_table(fingerprints.cast(STRINGS), data / "crystals.parquet")
-        return read_pairs(data, split, PARAMS.encoder, TOKENIZER, data)
+        return read_pairs(data, split, VIEWS[texts], PARAMS.encoder, TOKENIZER, data)
 
 
 def words(tokens: TextTokens) -> list[list[str]]:
@@ -134,6 +135,19 @@ def test_crystals_without_a_text_are_left_out_and_the_others_keep_their_own() ->
     for row, first, end in zip(kept, found.first_text, found.first_text[1:], strict=False):
         for text, sentences in zip(row.texts, found.texts.pieces(np.arange(first, end)), strict=True):
             np.testing.assert_array_equal(np.concatenate(sentences), TOKENIZER.encode(text))
+
+
+def test_each_configuration_of_texts_reads_its_own_views_and_no_crystal_without_one() -> None:
+    views = ("original", "paper", "paper", "robocrystallographer")
+    rows = [Pair(1, ("N.", "P one.", "P two.", "R."), "a", views), Pair(2, ("Other.",), "b", ("robocrystallographer",))]
+    expected = {"narratives": [["N.", "R."], ["Other."]], "papers": [["P one.", "P two."]]}
+    expected["mixed"] = [["N.", "P one.", "P two.", "R."], ["Other."]]
+    for name, texts in expected.items():
+        found = opened(rows, texts=name)
+        assert len(found) == len(texts)
+        for crystal, first, end in zip(texts, found.first_text, found.first_text[1:], strict=False):
+            for text, sentences in zip(crystal, found.texts.pieces(np.arange(first, end)), strict=True):
+                np.testing.assert_array_equal(np.concatenate(sentences), TOKENIZER.encode(text))
 
 
 def test_a_text_without_a_sentence_is_an_empty_view() -> None:

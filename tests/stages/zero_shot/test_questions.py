@@ -1,15 +1,19 @@
 """Questions: well formed, shuffled, and impossible to answer from their wording."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.shared.params import load_params
 from stages.zero_shot.chemistry import anion_class, composition_statement, element_set
+from stages.zero_shot.multiple_choice import ask
 from stages.zero_shot.question_scores import correctness, question_metrics
 from stages.zero_shot.questions import (
     Question,
@@ -17,8 +21,10 @@ from stages.zero_shot.questions import (
     composition_questions,
     crystal_system_questions,
     draw_blocks,
+    released_questions,
 )
 from stages.zero_shot.text_only import text_only_scores
+from tests.pipeline.imports import ROOT
 
 FORMULAS = st.lists(
     st.sampled_from(["NaCl", "KCl", "Na2Cl", "MgO", "CaO", "ZnS", "Fe", "Cu", "CaTiO3", "SrTiO3", "LiCoO2", "GaAs"]),
@@ -163,3 +169,55 @@ def test_elements_are_named_alphabetically() -> None:
     assert composition_statement(element_set("AgCdSb")) == "This material contains antimony, cadmium and silver."
     assert composition_statement(element_set("NaCl")) == "This material contains chlorine and sodium."
     assert composition_statement(element_set("Fe")) == "This material contains iron."
+
+
+def test_released_questions_keep_their_words_and_do_not_always_have_the_answer_first() -> None:
+    systems = ["cubic", "hexagonal", "trigonal", "triclinic"]
+    published = [
+        json.dumps({"structure": [f"This material is {name}." for name in systems[place % 4 :] + systems[: place % 4]]})
+        for place in range(200)
+    ]
+    questions = released_questions([None, *published], seed=0)["released_structure"]
+    assert [question.row for question in questions] == list(range(1, 201))
+    for question in questions:
+        statements = json.loads(published[question.row - 1])["structure"]
+        assert sorted(question.options) == sorted(statements)
+        assert question.options[question.answer] == statements[0]
+    # with 200 questions of four options each place is the answer 50 times, give or take six standard deviations
+    assert all(abs(Counter(question.answer for question in questions)[place] - 50) < 37 for place in range(4))
+
+
+def test_released_options_count_once_and_questions_without_a_choice_are_not_asked() -> None:
+    no_oxide = "This material is not an oxide."
+    published = {
+        "oxide": [no_oxide, "This material is ozonide.", no_oxide],
+        "stable": ["It is stable."] * 2,
+        "empty": [],
+    }
+    asked = released_questions([json.dumps(published)], seed=1)
+    assert set(asked) == {"released_oxide"}
+    (question,) = asked["released_oxide"]
+    assert sorted(question.options) == [no_oxide, "This material is ozonide."]
+    assert question.options[question.answer] == no_oxide
+
+
+def test_released_questions_are_scored_beside_ours_where_no_train_crystal_has_any() -> None:
+    statements = ["This material is cubic.", "This material is trigonal."]
+    test = pd.DataFrame(
+        {
+            "formula": ["NaCl", "Al2O3", "Cu"],
+            "crystal_system": ["cubic", "trigonal", "cubic"],
+            "questions": [json.dumps({"structure": order}) for order in (statements, statements[::-1])] + [None],
+        }
+    )
+    train = test.assign(questions=None)
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        return np.array([[float("cubic" in text), float("trigonal" in text)] for text in texts])
+
+    crystals = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    metrics = ask(train, test, crystals, embed, load_params("zero_shot", path=ROOT / "params.yaml").zero_shot)
+    released = metrics["released_structure"]
+    assert (released["n"], released["accuracy"], released["chance"]) == (2, 1.0, 0.5)
+    assert released["text_only_accuracy"] == 0.5
+    assert set(metrics) == {"crystal_system", "composition", "anion_chemistry", "released_structure"}

@@ -1,9 +1,11 @@
 import gzip
 import json
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,6 +72,34 @@ def test_compressed_and_plain_lines_are_the_same_and_blank_ones_are_none(tmp_pat
 def test_a_damaged_gzip_is_a_broken_file(tmp_path: Path) -> None:
     for name, content in (("a.gz", b"not gzip"), ("b.gz", gzip.compress(b"line\n" * 1000)[:-9])):
         (tmp_path / name).write_bytes(content)
+        with pytest.raises(BrokenFile, match=name):
+            list(iterate_lines(tmp_path / name))
+
+
+def _zip(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def test_the_file_in_a_zip_archive_is_read_as_the_plain_one_and_stays_inside(tmp_path: Path) -> None:
+    _zip(tmp_path / "a.zip", {"/absolute/../path.txt": b"one\n\ntwo\r\nthree"})
+    assert list(iterate_lines(tmp_path / "a.zip")) == ["one", "two", "three"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_zip_archive_that_cannot_be_read_is_a_broken_file(tmp_path: Path) -> None:
+    _zip(tmp_path / "two.zip", {"a": b"1", "b": b"2"})
+    _zip(tmp_path / "none.zip", {})
+    _zip(tmp_path / "good.zip", {"a": np.random.RandomState(0).bytes(100_000)})
+    content = (tmp_path / "good.zip").read_bytes()
+    (tmp_path / "half.zip").write_bytes(content[:50_000])
+    (tmp_path / "flipped.zip").write_bytes(content[:50_000] + bytes([content[50_000] ^ 1]) + content[50_001:])
+    encrypted = bytearray(content)
+    encrypted[6] |= 1
+    encrypted[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "encrypted.zip").write_bytes(encrypted)
+    for name in ("two.zip", "none.zip", "half.zip", "flipped.zip", "encrypted.zip"):
         with pytest.raises(BrokenFile, match=name):
             list(iterate_lines(tmp_path / name))
 
