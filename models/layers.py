@@ -1,11 +1,16 @@
-"""Layers that more than one model uses: segment reductions, padding, transformer blocks.
+"""Layers that more than one model uses: segment reductions, padding, work in parts, transformer blocks.
 
 Shape letters: N atoms of the whole batch, B crystals (or texts), L words, S keys, d features.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+_MOST_PARTS = 64  # so that the fixed cost of a part counts for less and less as a batch grows
 
 
 def segment_sum(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
@@ -62,6 +67,30 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     weights = mask.to(values.dtype)  # (B, L)
     sums = values.masked_fill(~mask[..., None], 0.0).sum(dim=1)
     return sums / weights.sum(dim=1, keepdim=True).clamp_min(1.0)
+
+
+def in_parts(
+    function: Callable[..., Tensor], *columns: Tensor | None, rows_per_part: int, random: bool = False
+) -> list[Tensor]:
+    """Apply a function to some rows at a time, and let the backward pass compute its inside again.
+
+    What lies between the input and the output of the function is in memory for one part only, and small enough for the
+    cache of a processor.
+
+    Args:
+        function: of the columns to a tensor; what it makes of a row must not depend on the other rows.
+        columns: tensors of n rows each, at least one; None is handed on as None.
+        rows_per_part: rows at a time; more where there would be more than 64 parts.
+        random: whether the function draws random numbers, which it then draws again.
+
+    Returns:
+        What the function makes of each part, in order.
+    """
+    n_rows = max(len(column) for column in columns if column is not None)
+    size = max(rows_per_part, -(-n_rows // _MOST_PARTS))
+    n_parts = max(1, -(-n_rows // size))
+    parts = zip(*([None] * n_parts if column is None else column.split(size) for column in columns), strict=True)
+    return [checkpoint(function, *part, use_reentrant=False, preserve_rng_state=random) for part in parts]
 
 
 class MLP(nn.Sequential):

@@ -1,12 +1,16 @@
 """Spectra on a fixed grid: preparation of targets and scores of predictions.
 
-Everything here is numpy in, numpy out; a batch of spectra is (n_spectra, n_bins).
+Everything here is numpy in, numpy out; a batch of spectra is (n_spectra, n_bins). A score looks only at the bins that
+are `known`, (n_spectra, n_bins) bool, or at all where that is left out.
 """
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Normalization = Literal["max", "sum", "none"]
 
 # 1 THz / c in cm⁻¹, with c = 299 792 458 m/s
 THZ_TO_WAVENUMBER = 1e12 / 299_792_458 / 100
@@ -65,28 +69,56 @@ def savitzky_golay(y: ArrayLike, window: int, order: int) -> Array:
     return smooth
 
 
-def normalise_by_maximum(y: ArrayLike) -> tuple[Array, float]:
-    """Return the spectrum (n_bins,) in units of its maximum, and that maximum.
+def normalise(y: ArrayLike, normalization: Normalization) -> tuple[Array, float]:
+    """Return the spectrum (n_bins,) in units of its maximum or its sum, and that unit.
 
-    A spectrum that is nowhere positive is returned as zeros with maximum 0.
+    With `none` the unit is 1. A spectrum that is nowhere positive is returned as zeros with unit 0.
     """
     y = np.asarray(y, dtype=float)
-    maximum = float(y.max())
-    return (y / maximum, maximum) if maximum > 0 else (np.zeros_like(y), 0.0)
+    if y.max() <= 0:
+        return np.zeros_like(y), 0.0
+    unit = {"max": float(y.max()), "sum": float(y.sum()), "none": 1.0}[normalization]
+    return y / unit, unit
 
 
-def mae(true: ArrayLike, predicted: ArrayLike) -> Array:
+def rescaled(spectra: ArrayLike, normalization: Normalization, known: ArrayLike = True) -> Array:
+    """Divide each spectrum by the maximum or the sum of its known bins, as Mat2Spec does before it scores.
+
+    Kong, Ricci, Guevarra, Neaton, Gomes, Gregoire, *Density of states prediction for materials discovery via
+    contrastive learning from probabilistic embeddings*, Nat. Commun. 13, 949 (2022), doi:10.1038/s41467-022-28543-x.
+
+    Args:
+        spectra: (n_spectra, n_bins); negative values count as zero.
+        normalization: `max` or `sum`; `none` changes nothing else.
+        known: (n_spectra, n_bins) bool.
+
+    Returns:
+        (n_spectra, n_bins), zero in bins that are not known and for a spectrum without any weight.
+    """
+    weights = np.where(known, np.clip(np.asarray(spectra, dtype=float), 0.0, None), 0.0)
+    if normalization == "none":
+        return weights
+    unit = weights.max(axis=-1, keepdims=True) if normalization == "max" else weights.sum(axis=-1, keepdims=True)
+    return weights / np.where(unit > 0, unit, 1.0)
+
+
+def mae(true: ArrayLike, predicted: ArrayLike, known: ArrayLike = True) -> Array:
     """Mean absolute error of each spectrum: (n_spectra, n_bins) twice to (n_spectra,)."""
-    return np.abs(np.subtract(predicted, true)).mean(axis=-1)
+    return _mean(np.abs(np.subtract(predicted, true)), known)
 
 
-def rmse(true: ArrayLike, predicted: ArrayLike) -> Array:
+def mse(true: ArrayLike, predicted: ArrayLike, known: ArrayLike = True) -> Array:
+    """Mean squared error of each spectrum: (n_spectra, n_bins) twice to (n_spectra,)."""
+    return _mean(np.square(np.subtract(predicted, true)), known)
+
+
+def rmse(true: ArrayLike, predicted: ArrayLike, known: ArrayLike = True) -> Array:
     """Root mean squared error of each spectrum: (n_spectra, n_bins) twice to (n_spectra,)."""
-    return np.sqrt(np.square(np.subtract(predicted, true)).mean(axis=-1))
+    return np.sqrt(mse(true, predicted, known))
 
 
-def spectrum_r2(true: ArrayLike, predicted: ArrayLike) -> Array:
-    r"""Coefficient of determination of each spectrum over its own bins.
+def spectrum_r2(true: ArrayLike, predicted: ArrayLike, known: ArrayLike = True) -> Array:
+    r"""Coefficient of determination of each spectrum over its own known bins.
 
     $$ R^2 = 1 - \sum_m (y_m - \hat y_m)^2 / \sum_m (y_m - \bar y)^2 $$
 
@@ -95,39 +127,47 @@ def spectrum_r2(true: ArrayLike, predicted: ArrayLike) -> Array:
     Args:
         true: (n_spectra, n_bins).
         predicted: (n_spectra, n_bins).
+        known: (n_spectra, n_bins) bool, at least one bin of each spectrum.
 
     Returns:
         (n_spectra,).
     """
-    true, predicted = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
-    residual = np.square(true - predicted).sum(axis=-1)
-    total = np.square(true - true.mean(axis=-1, keepdims=True)).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r2 = 1.0 - residual / total
-    constant = np.where(residual == 0, 1.0, 0.0)
-    return np.where(np.ptp(true, axis=-1) == 0, constant, r2)
+    true = np.asarray(true, dtype=float)
+    residual = mse(true, predicted, known)
+    lowest = np.where(known, true, np.inf).min(axis=-1)
+    highest = np.where(known, true, -np.inf).max(axis=-1)
+    constant = lowest == highest
+    deviation = _mean(np.square(true - _mean(true, known)[..., None]), known)
+    r2 = 1.0 - residual / np.where(constant, 1.0, deviation)
+    return np.where(constant, np.where(residual == 0, 1.0, 0.0), r2)
 
 
-def wasserstein(true: ArrayLike, predicted: ArrayLike, grid: ArrayLike) -> Array:
+def wasserstein(true: ArrayLike, predicted: ArrayLike, grid: ArrayLike, known: ArrayLike = True) -> Array:
     r"""Distance that the weight of one spectrum must move to become the other, each with unit total weight.
 
     $$ W_1 = \int \left| F(x) - \hat F(x) \right| \mathrm dx $$
 
-    with cumulative sums $F$ over the bins. Negative values count as zero. NaN where either spectrum has no weight.
+    with cumulative sums $F$ over the bins. Negative values count as zero. Where just one of the two has no weight, it
+    is the width of the grid, the largest there can be.
 
     Args:
         true: (n_spectra, n_bins).
         predicted: (n_spectra, n_bins).
         grid: (n_bins,) increasing.
+        known: (n_spectra, n_bins) bool.
 
     Returns:
         (n_spectra,) in the units of the grid.
     """
-    difference = _cumulative(true) - _cumulative(predicted)
-    return (np.abs(difference[..., :-1]) * np.diff(np.asarray(grid, dtype=float))).sum(axis=-1)
+    grid = np.asarray(grid, dtype=float)
+    true, predicted = rescaled(true, "sum", known), rescaled(predicted, "sum", known)
+    difference = np.cumsum(true, axis=-1) - np.cumsum(predicted, axis=-1)
+    distance = (np.abs(difference[..., :-1]) * np.diff(grid)).sum(axis=-1)
+    one_is_empty = true.any(axis=-1) != predicted.any(axis=-1)
+    return np.where(one_is_empty, grid[-1] - grid[0], distance)
 
 
-def _cumulative(spectra: ArrayLike) -> Array:
-    weights = np.clip(np.asarray(spectra, dtype=float), 0.0, None)
-    total = weights.sum(axis=-1, keepdims=True)
-    return np.cumsum(weights, axis=-1) / np.where(total > 0, total, np.nan)
+def _mean(values: Array, known: ArrayLike) -> Array:
+    """Return the mean over the known bins, (n_spectra,)."""
+    mean: Array = np.mean(values, axis=-1, where=np.broadcast_to(np.asarray(known), values.shape))
+    return mean

@@ -11,7 +11,7 @@ from stages.shared.parallel import map_ordered
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.schemas import GRAPHS_SCHEMA, SPLITS
-from stages.shared.tables import count_rows, iterate_rows, row_writer, write_csv
+from stages.shared.tables import count_rows, csv_writer, iterate_rows, row_writer
 
 CRYSTALS = Path("data/crystals.parquet")
 GRAPHS = Path("data/graphs")
@@ -28,8 +28,8 @@ def main() -> None:
     work = partial(graph_row, cutoff=params.cutoff, max_neighbors=params.max_neighbors, selection=params.selection)
     results = map_ordered(work, entries, params.chunk_size, "build_graphs", total=n_crystals)
 
-    rejected = []
     with ExitStack() as files:
+        rejected = files.enter_context(csv_writer(REJECTED, ("source", "source_id", "stage", "reason")))
         tables = {
             split: files.enter_context(row_writer(GRAPHS / f"{split}.parquet", GRAPHS_SCHEMA)) for split in SPLITS
         }
@@ -41,10 +41,9 @@ def main() -> None:
 
     for split, table in tables.items():
         say(f"{split}: {table.n_rows} graphs")
-    write_csv(REJECTED, ("source", "source_id", "stage", "reason"), rejected)
     n_graphs = sum(table.n_rows for table in tables.values())
-    n_unsplit = n_crystals - n_graphs - len(rejected)
-    say(f"{n_crystals} crystals = {n_graphs} graphs + {len(rejected)} rejected + {n_unsplit} in no split")
+    n_unsplit = n_crystals - n_graphs - rejected.n_rows
+    say(f"{n_crystals} crystals = {n_graphs} graphs + {rejected.n_rows} rejected + {n_unsplit} in no split")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ ROUNDING_MARGIN = 3.14e-7
 """Å; cutoff and shells end this much beside round numbers. Distances often are round: the last bit would decide."""
 SAME_PLACE = 1e-8
 """Å; an atom this close to itself is itself and no image."""
+_PERIODIC = np.ones(3, dtype=np.int64)
+_IMAGE_CODE = np.array([1 << 40, 1 << 20, 1])
+"""Turns an image (3,) into one number, in the order of its three numbers as long as these stay below half a million."""
 
 Selection = Literal["whole_shells", "exactly"]
 
@@ -37,7 +40,8 @@ class PeriodicNeighbors:
 
     def __getitem__(self, which: NDArray[np.int64]) -> "PeriodicNeighbors":
         """Return the edges with the given indices, in that order."""
-        return PeriodicNeighbors(self.source[which], self.target[which], self.image[which], self.distance[which])
+        source, target, distance = (column.take(which) for column in (self.source, self.target, self.distance))
+        return PeriodicNeighbors(source, target, self.image.take(which, axis=0), distance)
 
 
 def periodic_neighbors(
@@ -60,10 +64,12 @@ def periodic_neighbors(
     """
     if max_neighbors == 0:
         found = _search(structure, cutoff)
-        return _in_order(found[np.flatnonzero(_is_edge(found))])
+        return _in_order(found[_is_edge(found).nonzero()[0]])
     found = _in_order(_nearest_shells(structure, cutoff, max_neighbors))
     if selection == "exactly":
-        found = found[np.flatnonzero(_place(found.source, len(structure)) < max_neighbors)]
+        n_edges = np.bincount(found.source, minlength=len(structure))  # (n_atoms,)
+        place = np.arange(len(found.source)) - (n_edges.cumsum() - n_edges)[found.source]  # among those of its atom
+        found = found[(place < max_neighbors).nonzero()[0]]
     return found
 
 
@@ -71,9 +77,8 @@ def _search(structure: Structure, radius: float) -> PeriodicNeighbors:
     """Return all pairs no farther apart than `radius` in any order, each atom with itself among them."""
     positions = np.ascontiguousarray(structure.cart_coords)
     lattice = np.ascontiguousarray(structure.lattice.matrix)
-    periodic = np.ones(3, dtype=np.int64)
     source, target, image, distance = find_points_in_spheres(
-        positions, positions, radius + ROUNDING_MARGIN, periodic, lattice
+        positions, positions, radius + ROUNDING_MARGIN, _PERIODIC, lattice
     )
     return PeriodicNeighbors(source, target, image.astype(np.int64), distance)
 
@@ -99,28 +104,18 @@ def _nearest_shells(structure: Structure, cutoff: float, max_neighbors: int) -> 
     if radius < cutoff and limit.max() > radius:
         found = _search(structure, cutoff)
         limit = _kth_distance(found, n_atoms, nth) + SHELL_WIDTH + ROUNDING_MARGIN
-    return found[np.flatnonzero((found.distance <= limit[found.source]) & _is_edge(found))]
+    return found[((found.distance <= limit[found.source]) & _is_edge(found)).nonzero()[0]]
 
 
 def _kth_distance(found: PeriodicNeighbors, n_atoms: int, k: int) -> NDArray[np.float64]:
     """Return the distance of the k-th pair of every atom, (n_atoms,) in Å; infinite where it has fewer."""
-    by_source = np.argsort(found.source, kind="stable")
-    source = found.source[by_source]
-    place = _place(source, n_atoms)
-    distances = np.full((n_atoms, max(k, place.max(initial=0) + 1)), np.inf)
-    distances[source, place] = found.distance[by_source]
-    return np.partition(distances, k - 1, axis=1)[:, k - 1]
-
-
-def _place(source: NDArray[np.int64], n_atoms: int) -> NDArray[np.int64]:
-    """Return the place of each edge among those of its source atom, from 0; (n_edges,) sorted by source."""
-    n_edges = np.bincount(source, minlength=n_atoms)  # (n_atoms,)
-    return np.arange(len(source)) - np.repeat(np.cumsum(n_edges) - n_edges, n_edges)
+    counts = np.bincount(found.source, minlength=n_atoms)  # (n_atoms,) pairs of each
+    by_distance = np.lexsort((found.distance, found.source))  # last key first
+    kth = np.minimum(counts.cumsum() - counts + (k - 1), len(by_distance) - 1)
+    return np.where(counts >= k, found.distance[by_distance[kth]], np.inf)
 
 
 def _in_order(found: PeriodicNeighbors) -> PeriodicNeighbors:
     """Sort edges by source, rounded distance, target and image."""
     shell = np.rint((found.distance + ROUNDING_MARGIN) / SHELL_WIDTH)
-    base = 2 * np.abs(found.image).max(initial=0) + 1
-    image = found.image @ np.array([base**2, base, 1])  # (n_edges,), in the order of the three numbers
-    return found[np.lexsort((image, found.target, shell, found.source))]  # last key first
+    return found[np.lexsort((found.image @ _IMAGE_CODE, found.target, shell, found.source))]  # last key first

@@ -3,19 +3,18 @@
 import sys
 from pathlib import Path
 
-import torch
-
-from models.dos_transformer import DosTransformer
-from stages.dos.dataset import COLUMNS, read_spectra
 from stages.dos.outputs import write_predictions, write_untrained
-from stages.dos.task import DosTask, predict
+from stages.shared.dos_network import build_model
+from stages.shared.dos_task import DosTask, predict
 from stages.shared.embeddings import EMBEDDINGS, embedding_width
-from stages.shared.encoders import build_graph_encoder, calibrate
+from stages.shared.encoders import calibrate
 from stages.shared.errors import StageError, run_stage
-from stages.shared.params import Params, load_params
+from stages.shared.global_inputs import read_global_inputs
+from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.scratch import scratch_folder
-from stages.shared.training import seed_of, train, write_history
+from stages.shared.spectra import COLUMNS, read_spectra
+from stages.shared.training import train, write_history
 from stages.shared.weights import save_weights
 
 DATA = Path("data")
@@ -34,28 +33,16 @@ def main() -> None:
             say(f"{kind}: no crystal of the train split has a density of states, so there is nothing to learn")
             write_untrained(DATA, kind)
             return
-        model = build_model(params, kind)
+        global_inputs = read_global_inputs(DATA, params.dos.global_inputs)
+        model = build_model(params, kind, embedding_width(DATA, params.encoder))
         calibrate(model.graph_encoder, examples.of_split("train").graphs)
-        state = train(model, DosTask(examples, params.dos), params.dos, scratch, f"dos {kind}")
+        state = train(model, DosTask(examples, global_inputs, params.dos), params.dos, scratch, f"dos {kind}")
         config = {name: getattr(params, name).model_dump() for name in ("encoder", "dos")}
         config |= {"cutoff": params.build_graphs.cutoff, "embedding_dim": embedding_width(DATA, params.encoder)}
         config |= {"kind": params.dos_kinds[kind].model_dump()}
         save_weights(DATA / "weights/dos" / kind, model.state_dict(), config)
         write_history(DATA / f"logs/dos/{kind}.csv", state)
-        write_predictions(DATA, kind, examples, *predict(model, examples))
-
-
-def build_model(params: Params, kind: str) -> DosTransformer:
-    """Return the untrained DOS transformer for the grid of this kind."""
-    torch.manual_seed(seed_of(params.dos.seed, 0, f"weights of {kind}"))
-    return DosTransformer(
-        build_graph_encoder(params.encoder, params.build_graphs.cutoff, embedding_width(DATA, params.encoder)),
-        n_bins=params.dos_kinds[kind].bins,
-        dim=params.dos.dim,
-        n_layers=params.dos.n_layers,
-        n_heads=params.dos.n_heads,
-        dropout=params.dos.dropout,
-    )
+        write_predictions(DATA, kind, examples, *predict(model, examples, global_inputs))
 
 
 if __name__ == "__main__":

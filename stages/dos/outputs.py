@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.dos.dataset import CrystalSpectra
 from stages.shared.checkpoint import TrainingState
 from stages.shared.schemas import DOS_PREDICTIONS_SCHEMA
+from stages.shared.spectra import CrystalSpectra
 from stages.shared.tables import write_table
 from stages.shared.training import write_history
 from stages.shared.weights import save_weights
@@ -15,14 +15,27 @@ from stages.shared.weights import save_weights
 def write_predictions(
     data: Path, kind: str, examples: CrystalSpectra, system: np.ndarray, unprompted: np.ndarray
 ) -> None:
-    """Write one row per crystal of any split, sorted by material_id, spectra (bins,) in units of the true maximum."""
+    """Write one row per crystal of any split, sorted by material_id; spectra are (bins,), normalised as the kind wants.
+
+    Args:
+        data: the pipeline's data folder.
+        kind: `phonon` or `electron`.
+        examples: n crystals.
+        system: (n, bins) of the branch that is told the crystal system.
+        unprompted: (n, bins) of the branch that is not.
+    """
     material_ids = examples.graphs.material_ids.to_pylist()
     order = sorted(range(len(examples)), key=lambda row: material_ids[row])
-    true = examples.spectrum(np.arange(len(examples)))
+    everything = np.arange(len(examples))
+    true, known = examples.spectrum(everything), examples.known(everything)
+    scale, delivered_states = examples.number("scale"), examples.number("delivered_states")
     columns = {
         "material_id": [material_ids[row] for row in order],
         "split": examples.graphs.splits[order],
         "true": [true[row] for row in order],
+        "known": [known[row] for row in order],
+        "scale": scale[order],
+        "delivered_states": delivered_states[order],
         "predicted": [system[row] for row in order],
         "predicted_global": [unprompted[row] for row in order],
     }

@@ -1,4 +1,4 @@
-"""The figures of the trained models: training curves, parity and example spectra."""
+"""The figures of the trained models: training curves and parity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,31 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.shared.figures import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, drawing, write_message
+from stages.shared.figures import BLUE, GREY, LIGHT_GREY, ORANGE, drawing, write_message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Numbers = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One crystal's spectrum in a figure of examples.
-
-    Args:
-        role: why it is shown: best, median or worst.
-        formula: reduced formula.
-        r2: of the prediction, over the bins.
-        true: (n_bins,) divided by its maximum.
-        predicted: (n_bins,).
-    """
-
-    role: str
-    formula: str
-    r2: float
-    true: Numbers
-    predicted: Numbers
 
 
 @dataclass(frozen=True)
@@ -109,18 +90,19 @@ def draw_parity(path: Path, label: str, unit: str, true: Numbers, branches: Mapp
         n_small = len(names) - 1
         grid = figure.add_gridspec(max(n_small, 1), 2, width_ratios=[2.05, 1])
         large = figure.add_subplot(grid[:, 0])
-        _parity_panel(large, names[0], unit, true, branches[names[0]], marker_size=26)
+        parity_panel(large, names[0], unit, true, branches[names[0]], marker_size=26)
         quantity = f"{label.lower()} ({unit})"
         large.set(xlabel=f"true {quantity}", ylabel=f"predicted {quantity}")
-        limits = _common_limits([true, *branches.values()])
+        limits = common_limits([true, *branches.values()])
         large.set(xlim=limits, ylim=limits)
         for row, name in enumerate(names[1:]):
             small = figure.add_subplot(grid[row, 1])
-            _parity_panel(small, name, unit, true, branches[name], marker_size=9)
+            parity_panel(small, name, unit, true, branches[name], marker_size=9)
             small.set(xlim=limits, ylim=limits)
 
 
-def _parity_panel(axes: "Axes", name: str, unit: str, true: Numbers, predicted: Numbers, marker_size: float) -> None:
+def parity_panel(axes: "Axes", name: str, unit: str, true: Numbers, predicted: Numbers, marker_size: float) -> None:
+    """Draw predicted against true values, (n,) each, with the mean absolute error in the title."""
     mae = np.abs(predicted - true).mean()
     axes.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=1.0, zorder=1)
     axes.scatter(true, predicted, s=marker_size, color=BLUE, alpha=0.6, linewidths=0, zorder=2)
@@ -128,38 +110,10 @@ def _parity_panel(axes: "Axes", name: str, unit: str, true: Numbers, predicted: 
     axes.set_title(f"{name}: MAE {mae:.3g} {unit}")
 
 
-def _common_limits(values: Sequence[Numbers]) -> tuple[float, float]:
+def common_limits(values: Sequence[Numbers]) -> tuple[float, float]:
     """Return axis limits that hold every finite value with a margin of 4 %."""
     everything = np.concatenate(list(values))
     everything = everything[np.isfinite(everything)]
     low, high = float(everything.min()), float(everything.max())
     margin = 0.04 * (high - low) or 1.0
     return low - margin, high + margin
-
-
-def draw_examples(path: Path, kind: str, axis: str, unit: str, grid: Numbers, examples: Sequence[Example]) -> None:
-    """Draw true and predicted spectra of a few crystals, one above the other.
-
-    Args:
-        path: the PNG to write.
-        kind: `phonon` or `electron`.
-        axis: name of the grid, `frequency` or `energy`.
-        unit: of the grid.
-        grid: (n_bins,).
-        examples: from the best to the worst.
-    """
-    with drawing(path, 6.8, 2.3 * max(len(examples), 1) + 0.3) as figure:
-        if not examples:
-            write_message(figure.subplots(), f"No test crystal has a known {kind} DOS.")
-            return
-        panels = figure.subplots(len(examples), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        for axes, example in zip(panels, examples, strict=True):
-            axes.fill_between(grid, example.true, color=GREY, alpha=0.3, linewidth=0, label="true")
-            axes.plot(grid, example.true, color=GREY, linewidth=1.0)
-            axes.plot(grid, example.predicted, color=ORANGE, label="predicted")
-            axes.set_title(f"{example.role}: {example.formula}, R² {example.r2:.2f}")
-            if axis == "energy":
-                axes.axvline(0.0, color=BLACK, linewidth=0.8, linestyle=":")
-        panels[0].legend(ncols=2, loc="upper right", bbox_to_anchor=(1.0, 1.18))
-        panels[-1].set(xlabel=f"{axis} ({unit})", xlim=(grid[0], grid[-1]))
-        figure.supylabel("DOS divided by its maximum", fontsize=10.5)

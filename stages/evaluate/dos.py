@@ -4,16 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.evaluate.charts import Quantities, draw_examples
-from stages.evaluate.dos_scores import choose_examples, dos_metrics
-from stages.evaluate.dos_tables import write_errors, write_examples
-from stages.evaluate.predictions import (
-    SCORED_SPLITS,
-    as_spectra,
-    baseline_predictions,
-    load_predictions,
-    setting_from_command_line,
-)
+from stages.evaluate.charts import Quantities
+from stages.evaluate.dos_charts import axis_name, draw_examples, draw_gallery, draw_physics
+from stages.evaluate.dos_physics import physical_quantities
+from stages.evaluate.dos_predictions import load_spectra
+from stages.evaluate.dos_scores import choose_examples, choose_gallery, split_metrics
+from stages.evaluate.dos_tables import write_errors, write_examples, write_physics
+from stages.evaluate.predictions import SCORED_SPLITS, setting_from_command_line
 from stages.evaluate.spectra_metrics import spectra_errors
 from stages.evaluate.training import evaluate_training
 from stages.shared.errors import run_stage
@@ -26,34 +23,21 @@ def main() -> None:
     params = load_params("dos_kinds", "evaluate")
     kind, setting = setting_from_command_line(params.dos_kinds, "kind of DOS")
     grid = np.linspace(setting.minimum, setting.maximum, setting.bins)
-    axis = "energy" if setting.unit == "eV" else "frequency"
-
-    table = load_predictions(Path(f"data/predictions/dos/{kind}.parquet"), Path("data/crystals.parquet"))
-    split = table["split"].to_numpy()
-    true = as_spectra(table["true"], setting.bins)
-    predictions = {name: as_spectra(table[name], setting.bins) for name in ("predicted", "predicted_global")}
-    predictions |= baseline_predictions(table["formula"], true, split == "train", params.evaluate)
-
-    metrics = {
-        name: dos_metrics(
-            true[split == name],
-            {key: spectra[split == name] for key, spectra in predictions.items()},
-            grid,
-            params.evaluate.bootstrap_samples,
-            params.evaluate.seed,
-        )
-        for name in SCORED_SPLITS
-    }
+    spectra = load_spectra(kind, setting, params.evaluate)
+    metrics = {split: split_metrics(spectra.of_split(split), grid, setting, params.evaluate) for split in SCORED_SPLITS}
     write_json(Path(f"metrics/dos/{kind}.json"), metrics)
 
-    test = table[split == "test"]
-    test_true, test_predicted = true[split == "test"], predictions["predicted"][split == "test"]
-    errors = spectra_errors(test_true, test_predicted, grid)
-    examples = choose_examples(test["formula"].tolist(), test_true, test_predicted, errors)
-    write_errors(Path(f"plots/dos/{kind}_errors.csv"), test["material_id"].tolist(), errors)
-    write_examples(Path(f"plots/dos/{kind}_examples.csv"), axis, grid, examples)
-    draw_examples(Path(f"plots/dos/{kind}_examples.png"), kind, axis, setting.unit, grid, examples)
-    losses = Quantities("weighted sum of the branches' RMSE (peak = 1)", "MAE, told the crystal system (peak = 1)")
+    test, plot = spectra.of_split("test"), f"plots/dos/{kind}"
+    errors = spectra_errors(test.true, test.predictions["predicted"], test.known, grid)
+    examples, gallery = choose_examples(test, errors), choose_gallery(test, errors)
+    quantities = physical_quantities(test.true, test.predictions, test.known, grid, setting, params.evaluate)
+    write_errors(Path(f"{plot}_errors.csv"), test.material_ids, errors)
+    write_examples(Path(f"{plot}_examples.csv"), axis_name(setting), grid, examples)
+    write_physics(Path(f"{plot}_physics.csv"), test.material_ids, quantities)
+    draw_examples(Path(f"{plot}_examples.png"), kind, setting, grid, examples)
+    draw_gallery(Path(f"{plot}_gallery.png"), kind, setting, grid, gallery)
+    draw_physics(Path(f"{plot}_physics.png"), kind, quantities)
+    losses = Quantities("weighted sum of the losses of both branches", "MAE, told the crystal system")
     evaluate_training(f"dos/{kind}", f"{kind} DOS", losses)
 
 

@@ -1,24 +1,40 @@
 """The small tables beside the figures of a density of states."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluate.charts import Example
+from stages.evaluate.dos_charts import Example
+from stages.evaluate.dos_physics import Quantity
 from stages.evaluate.spectra_metrics import SpectraErrors
 from stages.shared.tables import write_csv
 
 
 def write_errors(path: Path, material_ids: Sequence[str], errors: SpectraErrors) -> None:
     """Write the scores of each test crystal, one row per crystal in the given order."""
-    rows = zip(material_ids, errors.mae, errors.rmse, errors.r2, errors.wasserstein, strict=True)
-    write_csv(path, ["material_id", "mae", "rmse", "r2", "wasserstein"], rows)
+    rows = zip(material_ids, errors.mae, errors.mse, errors.rmse, errors.r2, errors.wasserstein, strict=True)
+    write_csv(path, ["material_id", "mae", "mse", "rmse", "r2", "wasserstein"], rows)
+
+
+def write_physics(path: Path, material_ids: Sequence[str], quantities: Mapping[str, Quantity]) -> None:
+    """Write each quantity of each test crystal, from its true and from its predicted spectrum, in the given order.
+
+    A cell is empty where a spectrum does not give the quantity.
+    """
+    header = ["material_id"]
+    columns: list[Sequence[object]] = [material_ids]
+    for name, quantity in quantities.items():
+        header += [f"{name}_true", f"{name}_predicted"]
+        columns += [_cells(quantity.true), _cells(quantity.predictions["predicted"])]
+    write_csv(path, header, zip(*columns, strict=True))
 
 
 def write_examples(path: Path, axis: str, grid: NDArray[np.float64], examples: Sequence[Example]) -> None:
     """Write the example spectra, one row per bin; a header and no row where there is no example.
+
+    A cell of a true spectrum is empty in a bin that is not known.
 
     Args:
         path: the CSV to write.
@@ -29,6 +45,11 @@ def write_examples(path: Path, axis: str, grid: NDArray[np.float64], examples: S
     header = [axis]
     for role in ("best", "median", "worst"):
         header += [f"{role}_true", f"{role}_predicted"]
-    columns = [spectrum for example in examples for spectrum in (example.true, example.predicted)]
-    rows = zip(grid, *columns, strict=True) if examples else []
-    write_csv(path, header, rows)
+    columns: list[Sequence[object]] = [grid.tolist()]
+    for example in examples:
+        columns += [_cells(np.where(example.known, example.true, np.nan)), _cells(example.predicted)]
+    write_csv(path, header, zip(*columns, strict=True) if examples else [])
+
+
+def _cells(values: NDArray[np.float64]) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]

@@ -42,13 +42,13 @@ def setting_from_command_line(settings: Mapping[str, Setting], what: str) -> tup
 
 
 def load_predictions(path: Path, crystals_path: Path) -> "pd.DataFrame":
-    """Read a prediction table with the formula of each crystal, sorted by material_id.
+    """Read a prediction table with the formula and the crystal system of each crystal, sorted by material_id.
 
     Raises:
         StageError: a predicted crystal is not in the table of crystals.
     """
     predictions = read_table(path).to_pandas()
-    crystals = read_table(crystals_path, ["material_id", "formula"]).to_pandas()
+    crystals = read_table(crystals_path, ["material_id", "formula", "crystal_system"]).to_pandas()
     joined = predictions.merge(crystals, on="material_id", how="left", validate="one_to_one")
     unknown = joined.loc[joined["formula"].isna(), "material_id"]
     if len(unknown):

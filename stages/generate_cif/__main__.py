@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 from stages.generate_cif.collect import collect_crystals
+from stages.generate_cif.ledger import Ledger
 from stages.generate_cif.manifest import SplitManifest
 from stages.generate_cif.splits import make_splitter
 from stages.generate_cif.store import CrystalStore
@@ -12,7 +13,7 @@ from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.schemas import crystals_schema
 from stages.shared.sources.files import read_manifest
-from stages.shared.tables import row_writer, write_csv, write_json
+from stages.shared.tables import csv_writer, row_writer, write_json
 
 RAW = Path("data/raw")
 CRYSTALS = Path("data/crystals.parquet")
@@ -24,8 +25,13 @@ COUNTS = Path("data/crystals_counts.json")
 def main() -> None:
     """Read the raw rows of all sources, write the table of crystals and the books."""
     params = load_params("generate_cif").generate_cif
-    with closing(CrystalStore()) as store:
-        ledger = collect_crystals(RAW, params, store)
+    with (
+        closing(CrystalStore()) as store,
+        csv_writer(REJECTED, ("source", "source_id", "stage", "reason")) as rejected,
+        csv_writer(NOTES, ("source", "source_id", "stage", "note")) as notes,
+    ):
+        ledger = Ledger(rejected, notes)
+        collect_crystals(RAW, params, store, ledger)
         splitter = make_splitter(params.split, (formula for formula, _ in store.structure_keys()), RAW)
         manifest = SplitManifest(splitter)
         unknown = dict.fromkeys(store.own_properties)
@@ -35,8 +41,6 @@ def main() -> None:
                 table.append({**crystal.columns, **unknown, **crystal.own_properties, "split": split})
             manifest.check()
 
-    write_csv(REJECTED, ("source", "source_id", "stage", "reason"), ledger.rejected)
-    write_csv(NOTES, ("source", "source_id", "stage", "note"), ledger.notes)
     sources = {source: counts.as_dict() for source, counts in ledger.counts.items()}
     origins = {source: read_manifest(RAW / source) for source in ledger.counts}
     write_json(COUNTS, {"source": sources, "split": manifest.as_dict(), "raw_files": origins})

@@ -16,14 +16,13 @@ from stages.shared.sources import narratives
 from stages.shared.sources.registry import SOURCES
 
 
-def collect_crystals(raw: Path, params: GenerateCifParams, store: CrystalStore) -> Ledger:
-    """Read `raw/<source>/` of every source, put the crystals into the store and return the books.
+def collect_crystals(raw: Path, params: GenerateCifParams, store: CrystalStore, ledger: Ledger) -> None:
+    """Read `raw/<source>/` of every source, put the crystals into the store and keep the books.
 
     Of two rows with one id the first counts; one of another source that is the same crystal fills in what the first
     lacks. Narratives come last and go to the crystals of the other sources where
     formula, space group and structure agree; the others become crystals of their own.
     """
-    ledger = Ledger()
     for source in SOURCES:
         ledger.of(source)
         found = crystals_of(source, raw / source, params)
@@ -37,7 +36,6 @@ def collect_crystals(raw: Path, params: GenerateCifParams, store: CrystalStore) 
             for crystal in unique_crystals(found, store, ledger):
                 store.add(crystal)
                 ledger.accept(crystal)
-    return ledger
 
 
 def crystals_of(source: str, folder: Path, params: GenerateCifParams) -> Iterator[Crystal | Rejection]:

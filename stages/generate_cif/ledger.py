@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from stages.generate_cif.crystals import Crystal, Rejection
 
@@ -35,13 +36,20 @@ class Counts:
         }
 
 
+class Lines(Protocol):
+    """A table that takes lines of source, source_id, stage and text: a file, since there may be very many."""
+
+    def append(self, line: tuple[str, str, str, str], /) -> None:
+        """Add one line."""
+
+
 @dataclass
 class Ledger:
-    """Counts per source, and the lines of rejected.csv and notes.csv: source, source_id, stage, text."""
+    """Counts per source, and where the lines of rejected.csv and notes.csv go."""
 
+    rejected: Lines
+    notes: Lines
     counts: dict[str, Counts] = field(default_factory=dict)
-    rejected: list[tuple[str, str, str, str]] = field(default_factory=list)
-    notes: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def of(self, source: str) -> Counts:
         """Return the counts of a source, zero at first."""

@@ -48,21 +48,24 @@ class CrystalTexts:
         """Return the number of crystals."""
         return len(self.graphs)
 
-    def same_meaning(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return (n, n) True where two crystals are the same structure or share a text: neither is wrong for the other.
+    def same_meaning(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return (n, m) True where two crystals are the same structure or share a text: neither is wrong for the other.
 
         Args:
-            rows: (n,) the crystals of a batch.
+            rows: (n,) crystals, all of them among `others`.
+            others: (m,) the crystals of a batch, each once.
         """
-        same = self.structure[rows][:, None] == self.structure[rows][None, :]
-        texts = [np.arange(self.first_text[row], self.first_text[row + 1]) for row in rows]
-        owner = np.repeat(np.arange(len(rows)), [len(own) for own in texts])
-        digest = self.text_digest[np.concatenate(texts)]
-        values, counts = np.unique(digest, return_counts=True)
-        for value in values[counts > 1]:
-            owners = owner[digest == value]
-            same[np.ix_(owners, owners)] = True
+        same = self.structure[rows][:, None] == self.structure[others][None, :]
+        (owner, digest), (other, other_digest) = self._texts_of(rows), self._texts_of(others)
+        values, counts = np.unique(other_digest, return_counts=True)
+        for value in np.intersect1d(values[counts > 1], digest):
+            same[np.ix_(owner[digest == value], other[other_digest == value])] = True
         return same
+
+    def _texts_of(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return for every text of some crystals the crystal's place in `rows`, and the digest of the text."""
+        texts = [np.arange(self.first_text[row], self.first_text[row + 1]) for row in rows]
+        return np.repeat(np.arange(len(rows)), [len(own) for own in texts]), self.text_digest[np.concatenate(texts)]
 
 
 def read_pairs(

@@ -1,6 +1,7 @@
 """What the training loop needs to know of contrastive pretraining."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from models.contrastive import ContrastiveModel
 from models.graph.batch import CrystalBatch
 from models.text.huggingface import Tokens
 from stages.pretrain.pairs import CrystalTexts
+from stages.pretrain.validation import retrieval_scores
 from stages.shared.tokenizers import TextTokenizer, join
 
 _N_VIEWS = 2
@@ -52,7 +54,7 @@ class PretrainTask:
     def batch(self, rows: np.ndarray, random: np.random.RandomState) -> PairBatch:
         """Return these pairs with two freshly drawn views of each text."""
         views = tuple(self._draw_views(rows, random) for _ in range(_N_VIEWS))
-        same = torch.from_numpy(self._train.same_meaning(rows))
+        same = torch.from_numpy(self._train.same_meaning(rows, rows))
         return PairBatch(self._train.graphs.batch(rows), views, same)
 
     def loss(self, model: nn.Module, batch: PairBatch) -> Tensor:
@@ -65,15 +67,10 @@ class PretrainTask:
         if len(self._val) < 2 or not isinstance(model, ContrastiveModel):
             return {}
         crystals, texts = self._embed_validation(model)
-        similarity = texts @ crystals.T  # (n_val, n_val)
-        own = torch.arange(len(similarity), device=similarity.device)
-        same = torch.from_numpy(self._val.same_meaning(np.arange(len(self._val)))).to(similarity.device)
-        return {
-            "val_loss": model.cross_modal(crystals, texts, same).item(),
-            "val_text_to_crystal_top1": (similarity.argmax(dim=1) == own).double().mean().item(),
-            "val_crystal_to_text_top1": (similarity.argmax(dim=0) == own).double().mean().item(),
-            "logit_scale": model.cross_modal.logit_scale.item(),
-        }
+        everything = np.arange(len(self._val))
+        same_meaning = partial(self._val.same_meaning, others=everything)
+        scores = retrieval_scores(model.cross_modal, crystals, texts, same_meaning)
+        return {**scores, "logit_scale": model.cross_modal.logit_scale.item()}
 
     def _embed_validation(self, model: ContrastiveModel) -> tuple[Tensor, Tensor]:
         """Return the crystals of the validation split and the first text of each, uncut, (n_val, dim) each."""

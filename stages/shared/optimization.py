@@ -29,13 +29,15 @@ def learning_rate(params: TrainingParams, step: int, steps_per_epoch: int) -> fl
 
     with T = `schedule_steps`. `cosine` rises linearly and falls along half a cosine to zero at the end of the last
     epoch (Loshchilov and Hutter, *SGDR*, ICLR 2017, arXiv:1608.03983, equation 5 with a single period). While weights
-    are averaged (`swa_epochs`), either stays where it was when averaging began.
+    are averaged (`swa_epochs`), either stays where it was when averaging began. `constant` is $\eta_0$ throughout.
 
     Args:
         params: of the run.
         step: t, the number of steps taken before this one.
         steps_per_epoch: number of batches of an epoch.
     """
+    if params.schedule == "constant":
+        return params.learning_rate
     plain_epochs = params.epochs - params.swa_epochs
     if params.schedule == "inverse_sqrt":
         t = min(step, plain_epochs * steps_per_epoch)
@@ -57,10 +59,12 @@ def decay_groups(model: nn.Module, params: TrainingParams) -> list[dict[str, Any
 
     With `decay: matrices` the first holds everything of at least two dimensions, so no bias, norm or single number.
     With `all_but_bias` it holds what Crystalformer's optimiser decays: every parameter whose name lacks "bias", those
-    of norms excepted.
+    of norms excepted. With `all` the second is empty, as in torch's optimiser of a whole model.
     """
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    if params.decay == "matrices":
+    if params.decay == "all":
+        decaying = set(parameters)
+    elif params.decay == "matrices":
         decaying = {name for name, parameter in parameters.items() if parameter.ndim >= 2}
     else:
         norms = [module for module in model.modules() if isinstance(module, _NORMS)]

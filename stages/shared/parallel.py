@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
+from time import perf_counter
 from typing import TypeVar
 
 from joblib import cpu_count
@@ -27,6 +28,8 @@ Result = TypeVar("Result")
 
 CHUNKS_PER_WORKER = 4
 """Chunks handed out and not yet delivered, per worker: enough that no worker waits for the slowest chunk."""
+SECONDS_BEFORE_WORKERS = 2.0
+"""So long the caller works itself: a process takes about as long to start and to import what the work needs."""
 _CONNECT_SECONDS = 5
 _IDLE_SECONDS = 300
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -49,6 +52,8 @@ def map_ordered(
     total: int | None = None,
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item in the order of `items`, computed in worker processes.
+
+    Processes of this machine start after `SECONDS_BEFORE_WORKERS` of work: for a few records they would not pay.
 
     At most `CHUNKS_PER_WORKER` chunks per worker are in memory, as records or as results, however many items there are
     and however slowly the results are taken. `items` is read in the caller's thread, as far ahead as that.
@@ -92,17 +97,21 @@ def in_order(
 
 def _map_chunks(function: Callable[[Item], Result], chunks: Iterator[Sequence[Item]]) -> Iterator[list[Result]]:
     work = partial(_map_chunk, function)
-    address = os.environ.get("XTALK_DASK_SCHEDULER")
-    first = list(itertools.islice(chunks, 2))
-    chunks = itertools.chain(first, chunks)
-    if address and first:
-        with _dask_workers(address) as (executor, workers):
-            yield from in_order(executor, CHUNKS_PER_WORKER * workers, work, chunks)
-    elif len(first) < 2 or worker_count() == 1:
-        yield from map(work, chunks)
-    else:
-        with _local_workers(worker_count()) as executor:
-            yield from in_order(executor, CHUNKS_PER_WORKER * worker_count(), work, chunks)
+    if address := os.environ.get("XTALK_DASK_SCHEDULER"):
+        for first in chunks:  # `in_order` takes all the others
+            with _dask_workers(address) as (executor, workers):
+                yield from in_order(executor, CHUNKS_PER_WORKER * workers, work, itertools.chain([first], chunks))
+        return
+    workers, spent = worker_count(), 0.0
+    for first in chunks:
+        if workers > 1 and spent >= SECONDS_BEFORE_WORKERS:
+            with _local_workers(workers) as executor:
+                yield from in_order(executor, CHUNKS_PER_WORKER * workers, work, itertools.chain([first], chunks))
+        else:
+            start = perf_counter()
+            results = work(first)
+            spent += perf_counter() - start
+            yield results
 
 
 def _map_chunk(function: Callable[[Item], Result], chunk: Sequence[Item]) -> list[Result]:

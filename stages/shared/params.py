@@ -18,6 +18,7 @@ Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 CrystalSystem = Literal["cubic", "hexagonal", "tetragonal", "trigonal", "orthorhombic", "monoclinic", "triclinic"]
 
@@ -240,13 +241,13 @@ class TrainingParams(_Section):
     epochs: Positive
     batch_size: Positive
     learning_rate: PositiveFloat
-    schedule: Literal["cosine", "inverse_sqrt"]
+    schedule: Literal["cosine", "inverse_sqrt", "constant"]
     warmup_epochs: Count
     schedule_steps: Positive
     adam_betas: Annotated[list[Probability], Field(min_length=2, max_length=2)]
     weight_decay: NonNegativeFloat
-    decay: Literal["matrices", "all_but_bias"]
-    gradient_clip: PositiveFloat
+    decay: Literal["matrices", "all_but_bias", "all"]
+    gradient_clip: NonNegativeFloat
     patience: Count
     swa_epochs: Count
 
@@ -303,7 +304,7 @@ class FusionParams(TrainingParams):
 
 
 class DosKindParams(_Section):
-    """The grid and the smoothing of one kind of density of states."""
+    """The recipe of one kind of density of states: grid, smoothing, scale."""
 
     minimum: float
     maximum: float
@@ -311,6 +312,9 @@ class DosKindParams(_Section):
     unit: str
     smoothing_width: PositiveFloat
     smoothing_order: Count
+    beyond: Literal["zero", "unknown"]
+    states_per_atom: PositiveFloat | None
+    normalization: Literal["max", "sum", "none"]
 
     @model_validator(mode="after")
     def _is_a_grid(self) -> "DosKindParams":
@@ -319,18 +323,121 @@ class DosKindParams(_Section):
         return self
 
 
+class DosTransformerParams(_Section):
+    """What the corrected DOS transformer has for itself."""
+
+    n_heads: Positive
+    attention: Literal["projected", "plain"]
+    energies: Literal["both", "table", "waves"]
+
+
+class DosPublishedParams(_Section):
+    """What the published DOS transformer has for itself."""
+
+    n_graph_layers: Positive
+
+
 class DosParams(TrainingParams):
     """The DOS transformer."""
 
+    model: Literal["transformer", "published"]
+    global_inputs: list[str]
     dim: Positive
     n_layers: Positive
-    n_heads: Positive
     dropout: Probability
+    transformer: DosTransformerParams
+    published: DosPublishedParams
     system_weight: PositiveFloat
+    loss: Literal["rmse", "mse", "mae", "wasserstein", "kl"]
+    sum_rule_weight: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _learns_the_size(self) -> "DosParams":
+        if self.loss in ("wasserstein", "kl") and not self.sum_rule_weight:
+            raise ValueError(
+                f"loss {self.loss} compares shapes only; set sum_rule_weight above 0 to learn the size too"
+            )
+        return self
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> "DosParams":
-        _require_divisible(self.dim, self.n_heads)
+        if self.model == "transformer" and self.transformer.attention == "projected":
+            _require_divisible(self.dim, self.transformer.n_heads)
+        return self
+
+
+class TransferParams(_Section):
+    """Learning curves with and without pretraining, and a crystal system learned from a few crystals."""
+
+    seeds: Positive
+    label_shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+    steps: Positive
+    batch_size: Positive
+    pretraining_epochs: Positive
+    masked_share: Probability
+    noise: PositiveFloat
+    new_system: CrystalSystem
+    shots: Positive
+    shot_epochs: Positive
+
+
+class UncertaintyParams(_Section):
+    """How sure the DOS transformer is."""
+
+    members: Annotated[int, Field(gt=1)]
+    dropout_passes: Annotated[int, Field(gt=1)]
+
+
+class WindowParams(_Section):
+    """The values of a property that a campaign looks for; a side that is null is open."""
+
+    property: str
+    low: FiniteFloat | None
+    high: FiniteFloat | None
+
+    @model_validator(mode="after")
+    def _is_a_window(self) -> "WindowParams":
+        if self.low is None and self.high is None:
+            raise ValueError("a window needs low or high")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("low must be below high")
+        return self
+
+
+class ObjectiveParams(_Section):
+    """What a campaign looks for: crystals with all their properties in the windows."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    windows: Annotated[list[WindowParams], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_a_property_once(self) -> "ObjectiveParams":
+        if len({window.property for window in self.windows}) < len(self.windows):
+            raise ValueError("a property has one window")
+        return self
+
+
+class ActiveParams(_Section):
+    """The simulated campaigns of active learning."""
+
+    seed: int
+    campaigns: Positive
+    initial_labels: Positive
+    batch_size: Positive
+    rounds: Positive
+    max_labels: Positive
+    acquisitions: Annotated[
+        list[Literal["probability", "expected_improvement", "upper_confidence_bound"]], Field(min_length=1)
+    ]
+    kappa: NonNegativeFloat
+    diversity: NonNegativeFloat
+    objectives: Annotated[list[ObjectiveParams], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_once(self) -> "ActiveParams":
+        names = [objective.name for objective in self.objectives]
+        if len(set(names)) < len(names) or len(set(self.acquisitions)) < len(self.acquisitions):
+            raise ValueError("objectives and acquisitions are each named once")
         return self
 
 
@@ -349,6 +456,8 @@ class EvaluateParams(_Section):
     seed: int
     forest_trees: Positive
     bootstrap_samples: Positive
+    temperature: PositiveFloat
+    zero_threshold: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Params(_Section):
@@ -367,6 +476,9 @@ class Params(_Section):
     dos: DosParams
     zero_shot: ZeroShotParams
     evaluate: EvaluateParams
+    transfer: TransferParams
+    uncertainty: UncertaintyParams
+    active: ActiveParams
 
 
 def load_params(*sections: str, path: Path = Path("params.yaml")) -> Params:
@@ -415,8 +527,8 @@ def _known_keys(place: list[str]) -> list[str]:
     """Return the valid names at a place of the tree of sections, none where the names are free."""
     model: Any = Params
     for part in place:
-        named_freely = get_origin(model) is dict
-        model = get_args(model)[1] if named_freely else model.model_fields[part].annotation
+        named_freely = get_origin(model) in (dict, list)
+        model = get_args(model)[-1] if named_freely else model.model_fields[part].annotation
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 

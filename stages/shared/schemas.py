@@ -124,7 +124,24 @@ DOS_PREDICTIONS_SCHEMA = pa.schema(
         _field("material_id", pa.string()),
         _field("split", pa.string()),
         _field("true", pa.list_(pa.float32())),
+        _field("known", pa.list_(pa.bool_())),
+        _field("scale", pa.float64(), "states/atom/bin"),
+        _field("delivered_states", pa.float64(), "states/atom"),
         _field("predicted", pa.list_(pa.float32())),
         _field("predicted_global", pa.list_(pa.float32())),
     ]
 )
+"""One row per crystal; lists have an entry per bin of the grid in params.yaml. A spectrum times `scale` is states per
+atom in each bin; bins that are not `known` are zero in `true` and free in the predictions; `delivered_states` is the
+integral of what the source delivered, over all its range."""
+
+DOS_BASELINES_SCHEMA = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("mlp", pa.list_(pa.float32())),
+        _field("mlp_energies", pa.list_(pa.float32())),
+        _field("graph_network", pa.list_(pa.float32())),
+        _field("graph_network_energies", pa.list_(pa.float32())),
+    ]
+)
+"""One row per crystal of `DOS_PREDICTIONS_SCHEMA`, spectra on the same grid and normalised alike."""

@@ -5,8 +5,8 @@ at once or row by row; JSON has sorted keys and six significant digits; CSV like
 temporary name, flushed to disk and renamed, so that a killed stage never leaves half a file under its final name.
 """
 
+import codecs
 import csv
-import io
 import json
 import math
 import os
@@ -178,6 +178,15 @@ def count_rows(path: Path) -> int:
     return int(pq.read_metadata(_existing(path)).num_rows)
 
 
+def table_schema(path: Path) -> pa.Schema:
+    """Return names, types and field metadata (units) of the columns of a parquet table, without reading its rows.
+
+    Raises:
+        StageError: the file does not exist.
+    """
+    return pq.read_schema(_existing(path))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, two spaces of indentation and floats of six significant digits.
 
@@ -200,13 +209,35 @@ def read_json(path: Path) -> Any:
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a comma-separated table with a header line, floats of six significant digits, `None` as an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow(["" if cell is None else _rounded(cell) for cell in row])
+    with csv_writer(path, header) as table:
+        for row in rows:
+            table.append(row)
+
+
+class CsvWriter:
+    """Appends rows to a comma-separated table; see `csv_writer`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
+        self.n_rows = 0
+
+    def append(self, row: Sequence[object], /) -> None:
+        """Add one row."""
+        self._writer.writerow(["" if cell is None else _rounded(cell) for cell in row])
+        self.n_rows += 1
+
+
+@contextmanager
+def csv_writer(path: Path, header: Sequence[str]) -> Iterator[CsvWriter]:
+    """Open a comma-separated table that takes its rows one by one, and gives it its name when all are there.
+
+    The file has the same bytes as that of `write_csv`. On any failure `path` stays as it was.
+    """
     with atomic_file(path) as file:
-        file.write(text.getvalue().encode())
+        table = CsvWriter(file)
+        table.append(header)
+        table.n_rows = 0
+        yield table
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

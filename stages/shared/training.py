@@ -5,6 +5,7 @@ and started again therefore ends with the same bytes as an undisturbed one.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,7 @@ class _Loop:
             loss = self.step(self.task.batch(rows, random).to(self.fabric.device))
             self.optimizer.zero_grad()
             self.fabric.backward(loss)
-            largest = self.params.gradient_clip
+            largest = self.params.gradient_clip or math.inf
             norm = self.fabric.clip_gradients(self.step, self.optimizer, max_norm=largest, error_if_nonfinite=False)
             if not torch.isfinite(norm):
                 rate = self.params.learning_rate

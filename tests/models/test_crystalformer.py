@@ -184,6 +184,32 @@ def test_the_gaussians_have_the_right_first_and_second_derivatives() -> None:
     assert torch.autograd.gradgradcheck(basis, squared)
 
 
+def numbers_kept_for_the_backward_pass(n_blocks: int, image_tolerance: float) -> int:
+    encoder = Crystalformer(16, n_blocks, n_heads=4, feed_forward_dim=24, n_radial=8, image_tolerance=image_tolerance)
+    kept: dict[int, int] = {}  # one entry per storage, the largest view of it
+
+    def keep(tensor: Tensor) -> Tensor:
+        place = tensor.untyped_storage().data_ptr()
+        kept[place] = max(kept.get(place, 0), tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        pooled = encoder.double()(three_crystals()).pooled  # alive until its graph is counted
+    assert pooled.requires_grad
+    return sum(kept.values())
+
+
+def test_more_images_take_memory_once_and_not_in_every_block() -> None:
+    batch = three_crystals()
+    few, many = ([block.slot.numel() for block in small(image_tolerance=one).images(batch)] for one in (0.1, 1e-4))
+    assert sum(many) > 3 * sum(few)
+    per_block = [
+        numbers_kept_for_the_backward_pass(3, tolerance) - numbers_kept_for_the_backward_pass(2, tolerance)
+        for tolerance in (0.1, 1e-4)
+    ]
+    assert per_block[1] < 1.1 * per_block[0]
+
+
 def test_forces_can_be_trained_on() -> None:
     encoder = small()
     batch = crystal(*triclinic(1, n_atoms=2))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from models.graph.crystalformer.frames import FrameEncoding
 from models.graph.crystalformer.lattice_images import ImageBlock
@@ -98,13 +99,13 @@ class RealSpaceHeads(nn.Module):
         """Return heads (n_atoms, H, d_h) of queries, keys and values (n_atoms, H, d_h) and ρ (n_atoms, H)."""
         exponent = -rho / (2.0 * self.scale**2)  # (n_atoms, H) a = -1 / 2σ²
         heads = [
-            self._attend(query, key, value, exponent, block, basis, space.reach)
+            self._heads(query, key, value, exponent, block, basis, space.reach)
             for block, basis in zip(space.blocks, space.bases, strict=True)
         ]
         centre = torch.cat([block.centre for block in space.blocks])
         return torch.cat(heads).index_select(0, torch.argsort(centre))
 
-    def _attend(
+    def _heads(
         self,
         query: Tensor,
         key: Tensor,
@@ -115,9 +116,27 @@ class RealSpaceHeads(nn.Module):
         reach: float,
     ) -> Tensor:
         """Heads (A, H, d_h) of the atoms of one block."""
-        n_heads, head_dim = query.shape[1:]
         a = exponent.index_select(0, block.centre)  # (A, H)
         block, basis = _within_reach(block, basis, reach**2 / (-2.0 * a.max()))
+        # recomputed in the backward pass: what lies between takes several numbers per image and head in every layer
+        inputs = (query, key, value, a, block, basis, reach)
+        p, average, heads = checkpoint(self._attend, *inputs, use_reentrant=False)
+        if self.value_encoding is not None and average is not None:
+            heads = heads + torch.einsum("ahk,hdk->ahd", average, self.value_encoding[..., : average.shape[-1]])
+        return heads if self.frame_encoding is None else heads + self.frame_encoding(p, block)
+
+    def _attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        a: Tensor,
+        block: ImageBlock,
+        basis: Tensor | None,
+        reach: float,
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Attention p on images (A, H, M), Σ p b (A, H, functions that matter) and Σ p v (A, H, d_h) of a block."""
+        n_heads, head_dim = query.shape[1:]
         # embedding: a gather whose backward pass is fast on a CPU and has one order of summation on a GPU
         k, v = (F.embedding(block.neighbor, table.flatten(1)) for table in (key, value))  # (A, P, H·d_h)
         own = torch.eye(n_heads, dtype=k.dtype, device=k.device).repeat_interleave(head_dim, dim=1)  # (H, H·d_h)
@@ -126,10 +145,7 @@ class RealSpaceHeads(nn.Module):
         content = torch.bmm(q, k.transpose(1, 2))  # (A, H, P)
         p, weight = self._weights(content, a, block, reach)
         heads = torch.bmm(weight, v).unflatten(2, (n_heads, head_dim)).diagonal(dim1=1, dim2=2).transpose(1, 2)
-        if self.value_encoding is not None and basis is not None:
-            average = torch.bmm(p, basis)  # (A, H, functions that matter)
-            heads = heads + torch.einsum("ahk,hdk->ahd", average, self.value_encoding[..., : average.shape[-1]])
-        return heads if self.frame_encoding is None else heads + self.frame_encoding(p, block)
+        return p, None if basis is None else torch.bmm(p, basis), heads  # what comes last is not computed again
 
     def _weights(self, content: Tensor, a: Tensor, block: ImageBlock, reach: float) -> tuple[Tensor, Tensor]:
         """Attention on images (A, H, M) and, those of an atom together, on neighbours (A, H, P).

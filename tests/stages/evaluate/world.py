@@ -11,6 +11,7 @@ from pymatgen.core import Composition, Element
 from models.crystal_systems import CRYSTAL_SYSTEMS
 from stages.shared.schemas import (
     CRYSTALS_SCHEMA,
+    DOS_BASELINES_SCHEMA,
     DOS_PREDICTIONS_SCHEMA,
     FUSION_PREDICTIONS_SCHEMA,
     GRAPHS_SCHEMA,
@@ -122,12 +123,20 @@ def write_dos(root: Path, world: World, kind: str, bins: int, n: int) -> None:
     centers = np.array([[ord(formula[0]) % 11 / 11, ord(formula[-1]) % 13 / 13] for formula in world.formulas[:n]])
     peaks = np.exp(-(((grid - centers.reshape(n, 2, 1)) / 0.08) ** 2)).sum(axis=1)
     true = peaks / peaks.max(axis=1, keepdims=True, initial=1e-9)
+    known = np.arange(bins) < np.where(np.arange(n) % 4 == 0, bins - 9, bins)[:, None]  # every fourth was cut off
     noise = random.uniform(0.02, 0.4, (n, 1)) * random.normal(size=(n, bins))
     columns = {
         "material_id": world.material_ids[:n],
         "split": world.splits[:n],
-        "true": list(true),
+        "true": list(np.where(known, true, 0.0)),
+        "known": list(known),
+        "scale": np.full(n, 0.2),
+        "delivered_states": np.full(n, 3.0),
         "predicted": list(np.clip(true + noise, 0.0, None)),
         "predicted_global": list(np.clip(true + 1.5 * noise, 0.0, None)),
     }
     write_table(root / f"data/predictions/dos/{kind}.parquet", columns, DOS_PREDICTIONS_SCHEMA)
+    names = [name for name in DOS_BASELINES_SCHEMA.names if name != "material_id"]
+    networks = {name: list(np.clip(true + factor * noise, 0.0, None)) for factor, name in enumerate(names, start=2)}
+    networks["material_id"] = world.material_ids[:n]
+    write_table(root / f"data/predictions/dos_baselines/{kind}.parquet", networks, DOS_BASELINES_SCHEMA)

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from stages.generate_cif.ledger import Ledger
 from stages.shared.params import GenerateCifParams, load_params
-from tests.stages.generate_cif.collected import collected
+from tests.stages.generate_cif.collected import ListedLedger, collected
 from tests.stages.raw_records import ROOT, SAMPLE
 
 
@@ -28,6 +27,6 @@ def sample_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample(sample_raw: Path, params: GenerateCifParams) -> tuple[dict[str, dict[str, Any]], Ledger]:
+def sample(sample_raw: Path, params: GenerateCifParams) -> tuple[dict[str, dict[str, Any]], ListedLedger]:
     crystals, ledger = collected(sample_raw, params)
     return {crystal.source_id: dict(crystal.columns) for crystal in crystals}, ledger

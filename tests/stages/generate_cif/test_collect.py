@@ -14,12 +14,11 @@ import pytest
 
 from stages.generate_cif.__main__ import main
 from stages.generate_cif.crystals import Crystal, describe_structure
-from stages.generate_cif.ledger import Ledger
 from stages.generate_cif.store import CrystalStore
 from stages.shared.params import GenerateCifParams
 from stages.shared.structures import structure_from_cif
 from stages.shared.tables import read_csv, read_json, read_table
-from tests.stages.generate_cif.collected import collected
+from tests.stages.generate_cif.collected import ListedLedger, collected
 from tests.stages.generate_cif.mutations import mutated_records
 from tests.stages.raw_records import (
     ROOT,
@@ -34,7 +33,7 @@ from tests.stages.raw_records import (
 )
 
 
-def _reasons(ledger: Ledger) -> dict[str, str]:
+def _reasons(ledger: ListedLedger) -> dict[str, str]:
     return {source_id: reason for _, source_id, _, reason in ledger.rejected}
 
 

@@ -48,6 +48,11 @@ def test_the_published_rate_at_the_start_of_averaging_is_reached() -> None:
     assert learning_rate(INVERSE_SQRT.model_copy(update=update), 499 * 468, 468) == pytest.approx(6.8e-5, rel=0.01)
 
 
+def test_a_constant_rate_does_not_change_whatever_else_is_said() -> None:
+    params = PARAMS.model_copy(update={"schedule": "constant", "epochs": 6, "warmup_epochs": 2, "swa_epochs": 2})
+    assert {learning_rate(params, step, 5) for step in range(6 * 5)} == {PARAMS.learning_rate}
+
+
 @given(st.sampled_from(["cosine", "inverse_sqrt"]), st.integers(1, 9), st.integers(2, 12), st.data())
 def test_the_rate_stays_where_it_is_while_weights_are_averaged(
     schedule: str, steps_per_epoch: int, epochs: int, data: st.DataObject
@@ -66,7 +71,7 @@ def test_the_rate_stays_where_it_is_while_weights_are_averaged(
 
 
 class Mixed(nn.Module):
-    """One parameter of every kind that the two rules tell apart."""
+    """One parameter of every kind that the rules tell apart."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,10 +84,12 @@ class Mixed(nn.Module):
 
 
 MATRICES = {"linear.weight", "attention.in_proj_weight", "attention.out_proj.weight"}
+EVERYTHING = {name for name, _ in Mixed().named_parameters()} - {"frozen"}
 
 
 @pytest.mark.parametrize(
-    ("decay", "decaying"), [("matrices", MATRICES), ("all_but_bias", MATRICES | {"vector", "scalar"})]
+    ("decay", "decaying"),
+    [("matrices", MATRICES), ("all_but_bias", MATRICES | {"vector", "scalar"}), ("all", EVERYTHING)],
 )
 def test_weight_decay_falls_on_the_parameters_the_rule_names(decay: str, decaying: set[str]) -> None:
     model = Mixed()

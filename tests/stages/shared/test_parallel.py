@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from stages.generate_cif.crystals import Crystal, crystal_from_row
+from stages.shared import parallel
 from stages.shared.errors import StageError
 from stages.shared.parallel import CHUNKS_PER_WORKER, in_order, map_ordered, worker_count
 from stages.shared.schemas import CRYSTALS_SCHEMA
@@ -27,6 +28,11 @@ from stages.shared.tables import row_writer
 from tests.stages.raw_records import read_sample_materials_project
 
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
 
 
 def square(x: int) -> int:
@@ -53,6 +59,22 @@ def test_results_come_in_order_whatever_the_workers(
     assert list(map_ordered(square, range(50), chunk_size, "squares")) == [x * x for x in range(50)]
     assert list(map_ordered(square, iter(range(50)), chunk_size, "squares")) == [x * x for x in range(50)]
     assert list(map_ordered(square, [], chunk_size, "squares")) == []
+
+
+def process_of(x: int) -> int:
+    return os.getpid()
+
+
+def test_other_processes_start_once_there_is_work_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XTALK_WORKERS", "2")
+    monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 3600.0)
+    assert set(map_ordered(process_of, range(50), 7, "numbers")) == {os.getpid()}
+    clock = count(0.0, 1.0)  # every chunk seems to take a second
+    monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 3.0)
+    monkeypatch.setattr(parallel, "perf_counter", lambda: next(clock))
+    processes = list(map_ordered(process_of, range(50), 7, "numbers"))
+    assert set(processes[:21]) == {os.getpid()}
+    assert os.getpid() not in processes[21:]
 
 
 def test_a_senseless_worker_count_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -16,6 +17,7 @@ from stages.shared.errors import StageError
 from stages.shared.tables import (
     ROW_GROUP_SIZE,
     atomic_file,
+    csv_writer,
     iterate_rows,
     read_csv,
     read_json,
@@ -140,6 +142,16 @@ def test_json_refuses_what_is_not_a_number(tmp_path: Path, value: float) -> None
 def test_a_file_that_is_not_there_yet_is_one_sentence(tmp_path: Path, read: Callable[[Path], object]) -> None:
     with pytest.raises(StageError, match="does not exist; run `dvc repro`"):
         read(tmp_path / "file")
+
+
+def test_a_csv_table_that_breaks_off_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write_csv(path, ["id"], [["old"]])
+    with contextlib.suppress(ValueError), csv_writer(path, ["id"]) as table:
+        table.append(["new"])
+        int("no number")
+    assert read_csv(path) == [{"id": "old"}]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_csv_round_trip_with_commas_quotes_and_unknown_values(tmp_path: Path) -> None:

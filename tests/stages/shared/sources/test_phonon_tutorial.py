@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
-
 from stages.dos.targets import spectrum_target
+
 from stages.generate_cif.__main__ import main
 from stages.generate_cif.index_files import read_tutorial_split
 from stages.shared.errors import StageError
