@@ -5,7 +5,14 @@ from torch import Tensor
 
 from models.graph.batch import CrystalBatch
 from models.graph.element_table import N_ELEMENTS, PROPERTIES, element_properties, fill_from_relatives
+from models.graph.radial import edge_length
 from models.layers import segment_mean, segment_sum
+
+N_DESCRIPTORS = 72
+_LEAST_VARIANCE = 1e-16  # the root has no derivative at zero
+_LEAST_LENGTH = 1e-3  # Å; an edge shorter than this leads from an atom to itself
+
+N_DESCRIPTORS = 72
 
 
 def crystal_descriptors(crystals: CrystalBatch) -> Tensor:
@@ -29,7 +36,7 @@ def crystal_descriptors(crystals: CrystalBatch) -> Tensor:
     volume = torch.linalg.det(crystals.lattice.double()).abs()
     n_atoms = torch.bincount(crystals.batch, minlength=crystals.n_crystals)
     surroundings = _surroundings(crystals, shares @ table)
-    parts = [*_composition_statistics(composition, table), *surroundings, (volume / n_atoms).log()[:, None]]
+    parts = [composition_statistics(composition), *surroundings, (volume / n_atoms).log()[:, None]]
     return torch.cat(parts, dim=1)
 
 
@@ -62,20 +69,28 @@ def _element_table() -> Tensor:
     return torch.cat([torch.zeros_like(standardised[:1]), standardised])
 
 
-def _composition_statistics(composition: Tensor, table: Tensor) -> list[Tensor]:
-    """Mean, standard deviation, maximum and minimum over the composition, (n_crystals, 13) each."""
+def composition_statistics(composition: Tensor) -> Tensor:
+    """Describe compositions by statistics of group, period and `PROPERTIES` of their elements, (n, 52) float64.
+
+    Mean, standard deviation, maximum and minimum, thirteen columns each; see `crystal_descriptors`.
+
+    Args:
+        composition: (n, 119) float64 atomic fraction of each element, column Z is element Z; rows add up to 1.
+    """
+    table = _element_table().to(composition.device)  # (119, 13)
     mean = composition @ table
     variance = composition @ table**2 - mean**2
-    absent = (composition == 0)[:, :, None]  # (n_crystals, 119, 1)
+    absent = (composition == 0)[:, :, None]  # (n, 119, 1)
     highest = table.masked_fill(absent, -torch.inf).amax(dim=1)
     lowest = table.masked_fill(absent, torch.inf).amin(dim=1)
-    return [mean, variance.clamp_min(0).sqrt(), highest, lowest]
+    return torch.cat([mean, variance.clamp_min(_LEAST_VARIANCE).sqrt(), highest, lowest], dim=1)
 
 
 def _surroundings(crystals: CrystalBatch, sites: Tensor) -> list[Tensor]:
     """Mean and spread over the atoms of bonds, (n_crystals, 3) each, and mean differences to neighbours, (·, 13)."""
-    source, target, n_atoms = crystals.edge_source, crystals.edge_target, len(sites)
-    distance = crystals.edge_vector().double().norm(dim=1)
+    distance, n_atoms = edge_length(crystals.edge_vector().double()), len(sites)
+    real = distance > _LEAST_LENGTH
+    distance, source, target = distance[real], crystals.edge_source[real], crystals.edge_target[real]
     weight = effective_neighbors(distance, source, n_atoms)
     coordination = segment_sum(weight, source, n_atoms)
 
@@ -87,7 +102,7 @@ def _surroundings(crystals: CrystalBatch, sites: Tensor) -> list[Tensor]:
     atoms = torch.cat([coordination[:, None], bonds], dim=1)  # (n_atoms, 3)
     mean = segment_mean(atoms, crystals.batch, crystals.n_crystals)
     deviation = (atoms - mean[crystals.batch]) ** 2
-    spread = segment_mean(deviation, crystals.batch, crystals.n_crystals).sqrt()
+    spread = segment_mean(deviation, crystals.batch, crystals.n_crystals).clamp_min(_LEAST_VARIANCE).sqrt()
     difference = of_neighbors((sites[source] - sites[target]).abs())
     return [mean, spread, segment_mean(difference, crystals.batch, crystals.n_crystals)]
 

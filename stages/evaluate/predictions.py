@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluate.baselines import composition_forest, element_fractions, mean_baseline
+from stages.evaluate.baselines import composition_forest, composition_features, mean_baseline
 from stages.shared.errors import StageError
 from stages.shared.parallel import worker_count
 from stages.shared.params import EvaluateParams
@@ -78,13 +78,13 @@ def baseline_predictions(
     Returns:
         `mean_baseline` and `composition_forest`, each of the shape of `true`.
     """
-    fractions = element_fractions(formulas.tolist())
+    features = composition_features(formulas.tolist())
     return {
         "mean_baseline": mean_baseline(true[is_train], len(true)),
         "composition_forest": composition_forest(
-            fractions[is_train],
+            features[is_train],
             true[is_train],
-            fractions,
+            features,
             n_trees=params.forest_trees,
             seed=params.seed,
             n_jobs=worker_count(),

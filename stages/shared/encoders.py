@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from models.graph.batch import GraphEncoder
+from models.graph.described import Described
 from models.text.byte_transformer import ByteTransformer
 from models.text.huggingface import HuggingFaceEncoder
 from models.text.tokens import TextEncoder
@@ -26,13 +27,8 @@ def build_graph_encoder(params: EncoderParams, cutoff: float, embedding_dim: int
         cutoff: Å, the cutoff of the graphs it will see.
         embedding_dim: length of the precomputed embeddings; 0 for encoders that read the structure.
     """
-    if params.name == "painn":
-        return _painn(params.painn, params, cutoff)
-    if params.name == "cgcnn":
-        return _cgcnn(params.cgcnn, params, cutoff)
-    if params.name == "crystalformer":
-        return _crystalformer(params.crystalformer, params)
-    return _precomputed(params, embedding_dim)
+    encoder = _named_encoder(params, cutoff, embedding_dim)
+    return Described(encoder) if params.descriptors else encoder
 
 
 def calibrate(encoder: GraphEncoder, graphs: GraphTable) -> None:
@@ -40,6 +36,16 @@ def calibrate(encoder: GraphEncoder, graphs: GraphTable) -> None:
     if len(graphs):
         step = math.ceil(len(graphs) / _CALIBRATION_CRYSTALS)
         encoder.calibrate(graphs.batch(np.arange(0, len(graphs), step)))
+
+
+def _named_encoder(params: EncoderParams, cutoff: float, embedding_dim: int) -> GraphEncoder:
+    if params.name == "painn":
+        return _painn(params.painn, params, cutoff)
+    if params.name == "cgcnn":
+        return _cgcnn(params.cgcnn, params, cutoff)
+    if params.name == "crystalformer":
+        return _crystalformer(params.crystalformer, params)
+    return _precomputed(params, embedding_dim)
 
 
 def _painn(own: PaiNNParams, params: EncoderParams, cutoff: float) -> GraphEncoder:

@@ -198,6 +198,7 @@ class EncoderParams(_Section):
     name: Literal["painn", "cgcnn", "crystalformer", "precomputed"]
     dim: Positive
     pooling: Literal["mean", "sum"]
+    descriptors: bool
     painn: PaiNNParams
     cgcnn: CGCNNParams
     crystalformer: CrystalformerParams

@@ -13,6 +13,7 @@ from torch import Tensor
 from models.graph.batch import CrystalBatch, CrystalFeatures, GraphEncoder
 from models.graph.cgcnn.model import CGCNN
 from models.graph.crystalformer.model import Crystalformer
+from models.graph.described import Described
 from models.graph.element_table import N_ELEMENTS
 from models.graph.painn.model import PaiNN
 from models.graph.precomputed.model import Precomputed
@@ -63,6 +64,7 @@ ENCODERS = {
         lambda: Crystalformer(16, 2, 4, 24, domain="alternating", value_encoding="none", normalization="post"),
         tolerance=1e-6,
     ),
+    "described": Entry(lambda: Described(PaiNN(16, 2, 8, CUTOFF)), tolerance=1e-8, smooth=False),
     "precomputed": Entry(lambda: Precomputed(embedding_dim=N_ELEMENTS + 1, dim=16), reads_structure=False),
 }
 STRUCTURAL = [name for name, entry in ENCODERS.items() if entry.reads_structure]
