@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluate.baselines import composition_forest, composition_features, mean_baseline
+from stages.evaluate.baselines import composition_features, composition_forest, mean_baseline
 from stages.shared.errors import StageError
 from stages.shared.parallel import worker_count
 from stages.shared.params import EvaluateParams
