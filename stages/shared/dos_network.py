@@ -3,6 +3,8 @@
 import torch
 
 from models.dos.transformer import DosTransformer
+from models.graph.batch import GraphEncoder
+from models.graph.described import Described
 from stages.shared.encoders import build_graph_encoder
 from stages.shared.params import DosParams, Params
 from stages.shared.training import seed_of
@@ -22,7 +24,7 @@ def build_model(params: Params, kind: str, embedding_dim: int) -> DosTransformer
         return _published(params.dos, kind, n_bins)
     own = params.dos.transformer
     return DosTransformer(
-        build_graph_encoder(params.encoder, params.build_graphs.cutoff, embedding_dim),
+        build_dos_encoder(params, embedding_dim),
         n_bins=n_bins,
         dim=params.dos.dim,
         n_layers=params.dos.n_layers,
@@ -32,6 +34,12 @@ def build_model(params: Params, kind: str, embedding_dim: int) -> DosTransformer
         energies=own.energies,
         n_global_inputs=len(params.dos.global_inputs),
     )
+
+
+def build_dos_encoder(params: Params, embedding_dim: int) -> GraphEncoder:
+    """Return the untrained graph tower of the corrected model; arguments as of `build_model`."""
+    encoder = build_graph_encoder(params.encoder, params.build_graphs.cutoff, embedding_dim)
+    return Described(encoder) if params.dos.transformer.descriptors else encoder
 
 
 def _published(params: DosParams, kind: str, n_bins: int) -> DosTransformer:

@@ -8,7 +8,6 @@ import math
 import numpy as np
 
 from models.graph.batch import GraphEncoder
-from models.graph.described import Described
 from models.text.byte_transformer import ByteTransformer
 from models.text.huggingface import HuggingFaceEncoder
 from models.text.tokens import TextEncoder
@@ -27,18 +26,6 @@ def build_graph_encoder(params: EncoderParams, cutoff: float, embedding_dim: int
         cutoff: Å, the cutoff of the graphs it will see.
         embedding_dim: length of the precomputed embeddings; 0 for encoders that read the structure.
     """
-    encoder = _named_encoder(params, cutoff, embedding_dim)
-    return Described(encoder) if params.descriptors else encoder
-
-
-def calibrate(encoder: GraphEncoder, graphs: GraphTable) -> None:
-    """Set the constants of an untrained tower that depend on data, from crystals spread over the train split."""
-    if len(graphs):
-        step = math.ceil(len(graphs) / _CALIBRATION_CRYSTALS)
-        encoder.calibrate(graphs.batch(np.arange(0, len(graphs), step)))
-
-
-def _named_encoder(params: EncoderParams, cutoff: float, embedding_dim: int) -> GraphEncoder:
     if params.name == "painn":
         return _painn(params.painn, params, cutoff)
     if params.name == "cgcnn":
@@ -46,6 +33,13 @@ def _named_encoder(params: EncoderParams, cutoff: float, embedding_dim: int) -> 
     if params.name == "crystalformer":
         return _crystalformer(params.crystalformer, params)
     return _precomputed(params, embedding_dim)
+
+
+def calibrate(encoder: GraphEncoder, graphs: GraphTable) -> None:
+    """Set the constants of an untrained tower that depend on data, from crystals spread over the train split."""
+    if len(graphs):
+        step = math.ceil(len(graphs) / _CALIBRATION_CRYSTALS)
+        encoder.calibrate(graphs.batch(np.arange(0, len(graphs), step)))
 
 
 def _painn(own: PaiNNParams, params: EncoderParams, cutoff: float) -> GraphEncoder:

@@ -198,7 +198,6 @@ class EncoderParams(_Section):
     name: Literal["painn", "cgcnn", "crystalformer", "precomputed"]
     dim: Positive
     pooling: Literal["mean", "sum"]
-    descriptors: bool
     painn: PaiNNParams
     cgcnn: CGCNNParams
     crystalformer: CrystalformerParams
@@ -327,6 +326,7 @@ class DosKindParams(_Section):
 class DosTransformerParams(_Section):
     """What the corrected DOS transformer has for itself."""
 
+    descriptors: bool
     n_heads: Positive
     attention: Literal["projected", "plain"]
     energies: Literal["both", "table", "waves"]

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from models.graph.batch import CrystalBatch
 from models.structure_pretraining import StructurePretraining, corrupt
+from stages.shared.dos_network import build_dos_encoder
 from stages.shared.dos_task import DosTask
-from stages.shared.encoders import build_graph_encoder, calibrate
+from stages.shared.encoders import calibrate
 from stages.shared.global_inputs import GlobalInputs
 from stages.shared.graphs import GraphTable, read_graphs
 from stages.shared.params import DosParams, TransferParams
@@ -90,7 +91,7 @@ def _from_structures(setting: Setting) -> State:
     graphs = read_graphs({"train": setting.data / "graphs/train.parquet"}, setting.scratch)
     training = _training(setting)
     torch.manual_seed(seed_of(training.seed, 0, "weights of structure pretraining"))
-    encoder = build_graph_encoder(params.encoder, params.build_graphs.cutoff, 0)
+    encoder = build_dos_encoder(params, 0)
     calibrate(encoder, graphs)
     model = StructurePretraining(encoder, params.transfer.noise, params.build_graphs.cutoff)
     folder = setting.scratch / DENOISING

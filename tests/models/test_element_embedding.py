@@ -40,3 +40,14 @@ def test_an_element_absent_from_training_still_learns_from_its_relatives() -> No
         for parameter in embedding.parameters():
             parameter -= 0.1 * parameter.grad
     assert (embedding(strontium) - before).abs().min() > 0
+
+
+def test_at_the_start_relatives_are_near_and_the_properties_have_unit_variance() -> None:
+    torch.manual_seed(0)
+    embedding = ElementEmbedding(400, "learned").double()
+    of_properties = embedding.map(embedding.features) - embedding.map.bias  # (119, 400)
+    assert float(of_properties[1:].square().mean()) == pytest.approx(1.0, rel=0.1)
+    strontium, barium, chlorine = (
+        embedding(dataclasses.replace(three_crystals(), atomic_numbers=torch.full((7,), z)))[0] for z in (38, 56, 17)
+    )
+    assert (strontium - barium).norm() < 0.7 * (strontium - chlorine).norm()

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from models.dos.graph_network import PublishedGraphNetwork
-from models.graph.painn.model import PaiNN
+from models.graph.described import Described
 from stages.dos import __main__ as program
 from stages.shared.dos_network import build_model
 from stages.shared.errors import StageError
@@ -81,7 +81,7 @@ def test_params_choose_the_model_and_its_graph_network(tmp_path: Path) -> None:
         write_params(tmp_path, {"dos.model": name})
         params = load_params("build_graphs", "encoder", "dos", "dos_kinds", path=tmp_path / "params.yaml")
         encoders[name] = type(build_model(params, "phonon", 0).graph_encoder)
-    assert encoders == {"transformer": PaiNN, "published": PublishedGraphNetwork}
+    assert encoders == {"transformer": Described, "published": PublishedGraphNetwork}
 
 
 def test_an_unknown_column_of_numbers_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
