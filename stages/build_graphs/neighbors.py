@@ -40,8 +40,8 @@ class PeriodicNeighbors:
 
     def __getitem__(self, which: NDArray[np.int64]) -> "PeriodicNeighbors":
         """Return the edges with the given indices, in that order."""
-        source, target, distance = (column.take(which) for column in (self.source, self.target, self.distance))
-        return PeriodicNeighbors(source, target, self.image.take(which, axis=0), distance)
+        source, target, image = self.source.take(which), self.target.take(which), self.image.take(which, axis=0)
+        return PeriodicNeighbors(source, target, image, self.distance.take(which))
 
 
 def periodic_neighbors(

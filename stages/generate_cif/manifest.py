@@ -21,7 +21,7 @@ class SplitManifest:
         self._splitter = splitter
         self._crystals = dict.fromkeys((*SPLITS, None), 0)
         self._groups: dict[str, set[str]] = {split: set() for split in SPLITS}
-        self._splits_of_formula: dict[str, set[str]] = defaultdict(set)
+        self._splits_of_formula: dict[str, int] = defaultdict(int)  # a bit for each split: a set takes 200 bytes
         self._digests = {split: hashlib.sha256() for split in SPLITS}
         self._last_id = ""
 
@@ -39,7 +39,7 @@ class SplitManifest:
         self._crystals[split] += 1
         if split is not None:
             self._groups[split].add(group)
-            self._splits_of_formula[crystal.formula].add(split)
+            self._splits_of_formula[crystal.formula] |= 1 << SPLITS.index(split)
             self._digests[split].update(f"{crystal.material_id}\n".encode())
         return split
 
@@ -79,7 +79,7 @@ class SplitManifest:
             **parts,
             "without_split": self._crystals[None],
             "ids_not_found": self._ids_not_found,
-            "formulas_in_several_splits": sum(len(splits) > 1 for splits in self._splits_of_formula.values()),
+            "formulas_in_several_splits": sum(splits.bit_count() > 1 for splits in self._splits_of_formula.values()),
         }
 
     def summary(self) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from stages.build_graphs.__main__ import main
 from stages.build_graphs.graphs import CrystalEntry, GraphRejection, atomic_numbers, graph_row, occupancy_columns
+from stages.shared import parallel
 from stages.shared.schemas import SPLITS
 from stages.shared.structures import structure_from_cif, structure_to_cif
 from stages.shared.tables import read_csv
@@ -108,6 +109,7 @@ def test_workers_and_chunks_change_no_byte(built: Path, monkeypatch: pytest.Monk
     before = {path.name: path.read_bytes() for path in built.iterdir()}
     params = Path("params.yaml")
     params.write_text(params.read_text(encoding="utf-8").replace("chunk_size: 64", "chunk_size: 1"), encoding="utf-8")
+    monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
     monkeypatch.setenv("XTALK_WORKERS", "2")
     main()
     assert {path.name: path.read_bytes() for path in built.iterdir()} == before

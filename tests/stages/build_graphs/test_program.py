@@ -8,6 +8,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from stages.build_graphs import __main__ as build_graphs
+from stages.shared import parallel
 from stages.shared.schemas import SPLITS
 from stages.shared.tables import read_csv, read_table
 from tests.stages.crystal_table import write_crystals
@@ -45,6 +46,7 @@ def test_the_bytes_depend_neither_on_workers_nor_on_chunks(
     text = Path("params.yaml").read_text(encoding="utf-8")
     assert "chunk_size: 64" in text
     Path("params.yaml").write_text(text.replace("chunk_size: 64", f"chunk_size: {chunk_size}"), encoding="utf-8")
+    monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
     monkeypatch.setenv("XTALK_WORKERS", str(workers))
     build_graphs.main()
     assert outputs() == expected

@@ -15,6 +15,7 @@ import pytest
 from stages.generate_cif.__main__ import main
 from stages.generate_cif.crystals import Crystal, describe_structure
 from stages.generate_cif.store import CrystalStore
+from stages.shared import parallel
 from stages.shared.params import GenerateCifParams
 from stages.shared.structures import structure_from_cif
 from stages.shared.tables import read_csv, read_json, read_table
@@ -343,6 +344,7 @@ def _run_main(folder: Path, raw: Path, workers: int, chunk_size: int, monkeypatc
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (folder / "params.yaml").write_text(text.replace("chunk_size: 32", f"chunk_size: {chunk_size}"), encoding="utf-8")
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
     monkeypatch.setenv("XTALK_WORKERS", str(workers))
     main()
 
