@@ -22,9 +22,9 @@ def main() -> None:
     params = load_params("fetch").fetch
     folder = RAW / source.name
 
-    if source.name not in params.sources:
+    if not getattr(params.sources, source.name):
         files = empty_folder(folder)
-        nothing = "fetch.sources does not list it"
+        nothing = f"fetch.sources.{source.name} is false"
     elif source.name == "own":
         files = copy_own(params.own, folder)
         nothing = f"{params.own.directory} holds no file of it"

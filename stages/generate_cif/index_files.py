@@ -42,7 +42,7 @@ def read_tutorial_split(folder: Path) -> dict[str, str]:
         return phonon_tutorial.published_split(folder)
     except BrokenFile as error:
         raise StageError(
-            f"generate_cif.split.scheme is phonon_tutorial, but {error}; fetch.sources must list phonon_tutorial"
+            f"generate_cif.split.scheme is phonon_tutorial, but {error}; fetch.sources.phonon_tutorial must be true"
         ) from None
 
 

@@ -22,8 +22,6 @@ FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 CrystalSystem = Literal["cubic", "hexagonal", "tetragonal", "trigonal", "orthorhombic", "monoclinic", "triclinic"]
 
-SourceName = Literal["materials_project", "jarvis", "narratives", "phonon_tutorial", "own"]
-
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -76,12 +74,22 @@ class OwnFetchParams(_Section):
     directory: Annotated[str, Field(min_length=1)]
 
 
+class FetchSourcesParams(_Section):
+    """Which sources there are crystals from."""
+
+    materials_project: bool
+    jarvis: bool
+    narratives: bool
+    phonon_tutorial: bool
+    own: bool
+
+
 class FetchParams(_Section):
     """Where the raw records come from."""
 
     mode: Literal["sample", "remote"]
     sample_directory: str
-    sources: list[SourceName]
+    sources: FetchSourcesParams
     materials_project: MaterialsProjectFetchParams
     jarvis: JarvisFetchParams
     narratives: NarrativesFetchParams

@@ -11,6 +11,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from stages.describe import __main__ as describe
+from stages.shared import parallel
 from stages.shared.schemas import CRYSTALS_SCHEMA
 from stages.shared.structures import structure_to_cif
 from stages.shared.tables import read_csv, read_table, write_table
@@ -94,6 +95,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(folder: Path, monkey
     write_crystals([{"material_id": f"{number}", "cif": cifs[number % 3]} for number in range(9)])
     written = []
     for workers in ("1", "2"):
+        monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
         monkeypatch.setenv("XTALK_WORKERS", workers)
         describe.main()
         written.append((describe.NARRATIVES.read_bytes(), describe.REJECTED.read_bytes()))

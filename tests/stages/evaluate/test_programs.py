@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from stages.evaluate import data, dos, fusion, pretrain
+from stages.shared import parallel
 from stages.shared.errors import StageError
 from stages.shared.tables import read_table, write_csv
 from tests.stages.evaluate.world import write_world
@@ -71,6 +72,7 @@ def test_outputs_are_the_same_bytes_whatever_the_number_of_workers(
     write_world(tmp_path, n=60)
     seen = []
     for workers in ("1", "2"):
+        monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
         monkeypatch.setenv("XTALK_WORKERS", workers)
         run_all(run)
         seen.append(digests(tmp_path))

@@ -16,7 +16,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"
 def remote_params(folder: Path, source: str, **section: object) -> None:
     """Write params.yaml with `fetch.mode: remote` and some values of the source's section."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["fetch"] |= {"mode": "remote", "sources": [source]}
+    params["fetch"] |= {"mode": "remote", "sources": {name: name == source for name in params["fetch"]["sources"]}}
     params["fetch"][source] |= section
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 

@@ -106,7 +106,7 @@ def test_of_several_variants_of_a_file_the_one_that_is_read_is_copied(tmp_path: 
 def test_a_source_that_is_not_listed_gives_an_empty_folder_in_either_mode(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _set_params(tmp_path, {"mode: sample": f"mode: {mode}", "sources: [materials_project, jarvis,": "sources: ["})
+    _set_params(tmp_path, {"mode: sample": f"mode: {mode}", "    jarvis: true": "    jarvis: false"})
     (tmp_path / "data/raw/jarvis").mkdir(parents=True)
     (tmp_path / "data/raw/jarvis/jarvis_dft_3d.json").write_text("[]")
     monkeypatch.chdir(tmp_path)
@@ -114,14 +114,16 @@ def test_a_source_that_is_not_listed_gives_an_empty_folder_in_either_mode(
     main()
     assert [path.name for path in (tmp_path / "data/raw/jarvis").iterdir()] == ["manifest.json"]
     assert json.loads((tmp_path / "data/raw/jarvis/manifest.json").read_text()) == {"files": {}}
-    assert capsys.readouterr().out == "jarvis: fetch.sources does not list it, so it gives no crystals\n"
+    assert capsys.readouterr().out == "jarvis: fetch.sources.jarvis is false, so it gives no crystals\n"
 
 
 def test_a_source_that_nobody_knows_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _set_params(tmp_path, {"sources: [materials_project,": "sources: [material_project,"})
+    _set_params(tmp_path, {"    materials_project: true": "    material_project: true"})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["fetch", "jarvis"])
-    with pytest.raises(StageError, match=r"fetch\.sources\.0 is 'material_project'"):
+    with pytest.raises(
+        StageError, match=r"fetch\.sources\.material_project is unknown; did you mean fetch\.sources\.materials_project"
+    ):
         main()
     assert not (tmp_path / "data").exists()
 
