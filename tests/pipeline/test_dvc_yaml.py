@@ -64,6 +64,19 @@ def test_params_are_the_sections_the_stage_loads(stage: str) -> None:
     assert listed == loaded_sections(stage)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_parameter_a_stage_lists_exists(stage: str) -> None:
+    foreach = PIPELINE["stages"][stage].get("foreach", [""])
+    # a foreach over a section of params.yaml has the section's keys, and every key has the same parameters
+    (section,) = re.findall(r"^\$\{(\w+)\}$", str(foreach)) or [None]
+    key = next(iter(PARAMS[section] if section else foreach))
+    for param in STAGES[stage].get("params", []):
+        place: Any = PARAMS
+        for name in param.replace("${encoder.name}", PARAMS["encoder"]["name"]).replace("${key}", key).split("."):
+            assert name in place, param
+            place = place[name]
+
+
 def test_every_parameter_is_read_somewhere() -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "stages").rglob("*.py") if path.name != "params.py"
