@@ -21,6 +21,13 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     return f"{number(low)} to {number(high, unit)}"
 
 
+def plus_minus(mean: float | None, deviation: float | None) -> str:
+    """Return `mean ± deviation`, the mean alone where there is no deviation, `–` where there is no mean."""
+    if mean is None or deviation is None:
+        return number(mean)
+    return f"{number(mean)} ± {number(deviation)}"
+
+
 def percent(value: float | None) -> str:
     """Return a fraction as a percentage with two significant digits, `–` for no value; 1 is `100 %`."""
     if value is None:

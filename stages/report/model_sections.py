@@ -1,25 +1,15 @@
-"""The sections on trained models: pretraining, fusion targets and densities of states."""
+"""The sections on pretraining and on scalar properties."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from stages.report.formatting import count, number
+from stages.report.model_parts import scores_table, training_figure
 from stages.report.page import Figure, Section, Table, missing_section
-from stages.report.sentences import (
-    FOREST,
-    MEAN,
-    MEAN_SPECTRUM,
-    dos_sentence,
-    dos_verdicts,
-    fusion_sentence,
-    fusion_verdicts,
-)
+from stages.report.sentences import FOREST, MEAN, fusion_sentence, fusion_verdicts
 from stages.report.worst import Crystal, by_crystal_system, columns, worst
-from stages.shared.params import DosKindParams, TargetParams
+from stages.shared.params import TargetParams
 from stages.shared.tables import read_csv, read_json
-
-Metrics = dict[str, Any]
 
 FUSION_ROWS = {
     "fused": "structure and text, fused",
@@ -27,12 +17,6 @@ FUSION_ROWS = {
     "text": "text branch alone",
     "composition_forest": FOREST.removeprefix("the "),
     "mean_baseline": MEAN.removeprefix("the "),
-}
-DOS_ROWS = {
-    "predicted": "model, told the crystal system",
-    "predicted_global": "model, not told",
-    "composition_forest": FOREST.removeprefix("the "),
-    "mean_baseline": MEAN_SPECTRUM.removeprefix("the "),
 }
 
 
@@ -89,7 +73,7 @@ def fusion_section(target: str, setting: TargetParams, crystals: Mapping[str, Cr
         fusion_verdicts(metrics["test"], unit),
         [parity, training_figure(f"fusion/{target}", setting.label)],
         [
-            _scores_table(metrics, FUSION_ROWS, {"mae": f"MAE ({unit})", "rmse": f"RMSE ({unit})", "r2": "R²"}),
+            scores_table(metrics, FUSION_ROWS, {"mae": f"MAE ({unit})", "rmse": f"RMSE ({unit})", "r2": "R²"}),
             Table(
                 "The test crystals with the largest error",
                 ["formula", "material_id", f"true ({unit})", f"predicted ({unit})", f"error ({unit})"],
@@ -99,65 +83,6 @@ def fusion_section(target: str, setting: TargetParams, crystals: Mapping[str, Cr
             _system_table(errors, crystals, f"mean error ({unit})"),
         ],
     )
-
-
-def dos_section(kind: str, setting: DosKindParams, crystals: Mapping[str, Crystal]) -> Section:
-    """Tell how well one kind of density of states is predicted, and where worst."""
-    key, heading, path = f"dos-{kind}", f"{kind.capitalize()} density of states", Path(f"metrics/dos/{kind}.json")
-    if not path.exists():
-        return missing_section(key, heading, path)
-    metrics = read_json(path)
-    if metrics["test"]["n"] == 0:
-        return Section(key, heading, [f"No test crystal has a known {kind} density of states."])
-    rows = read_csv(Path(f"plots/dos/{kind}_errors.csv"))
-    r2, mae = columns(rows, "r2"), columns(rows, "mae")
-    examples = Figure(
-        Path(f"plots/dos/{kind}_examples.png"),
-        f"True and predicted {kind} density of states of the best, the median and the worst test crystal by R²; "
-        f"the median is {number(metrics['test']['predicted_r2_median'])}.",
-    )
-    headers = {"r2": "R²", "mae": "MAE", "rmse": "RMSE", "wasserstein": f"Wasserstein ({setting.unit})"}
-    worst_rows = [
-        (crystals[one].formula, one, number(r2[one]), number(mae[one]))
-        for one in worst({material_id: -value for material_id, value in r2.items()})
-    ]
-    return Section(
-        key,
-        heading,
-        [dos_sentence(metrics["test"], setting.unit), "Every spectrum is divided by its highest peak."],
-        dos_verdicts(metrics["test"]),
-        [examples, training_figure(f"dos/{kind}", heading)],
-        [
-            _scores_table(metrics, DOS_ROWS, headers),
-            Table(
-                "The test crystals with the lowest R²", ["formula", "material_id", "R²", "MAE"], worst_rows, n_text=2
-            ),
-            _system_table(mae, crystals, "mean MAE"),
-        ],
-    )
-
-
-def training_figure(name: str, what: str) -> Figure:
-    """Return the training curves of a run."""
-    return Figure(
-        Path(f"plots/training/{name}.png"),
-        f"{what}: training and validation loss against the epoch.",
-    )
-
-
-def _scores_table(metrics: Metrics, names: Mapping[str, str], scores: Mapping[str, str]) -> Table:
-    """Put the predictions of a result below each other, test scores first, then the first score on val."""
-    first = next(iter(scores))
-    rows: list[Sequence[str]] = [
-        [
-            label,
-            *(number(metrics["test"][f"{name}_{score}"]) for score in scores),
-            number(metrics["val"][f"{name}_{first}"]),
-        ]
-        for name, label in names.items()
-    ]
-    caption = f"Scores on {count(metrics['test']['n'], 'test crystal')}; baselines are fitted on the same train split"
-    return Table(caption, ["prediction", *scores.values(), f"{scores[first]} on val"], rows)
 
 
 def _system_table(errors: Mapping[str, float], crystals: Mapping[str, Crystal], header: str) -> Table:

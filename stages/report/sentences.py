@@ -1,4 +1,4 @@
-"""What the numbers say, in words. Nothing here knows a result in advance."""
+"""What the numbers of properties, retrieval and questions say, in words. Nothing here knows a result in advance."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from stages.report.page import Verdict
 Metrics = dict[str, Any]
 
 MEAN = "the mean of the train split"
-MEAN_SPECTRUM = "the mean spectrum of the train split"
 FOREST = "the composition-only random forest"
 
 
@@ -36,40 +35,6 @@ def fusion_verdicts(scores: Metrics, unit: str) -> list[Verdict]:
         share = percent(scores[f"fused_mae_over_{key}"])
         words = "beats" if better else "does not beat"
         verdicts.append(Verdict(better, f"It {words} {name}: {error}, that is {share}."))
-    return verdicts
-
-
-def dos_sentence(scores: Metrics, unit: str) -> str:
-    """Say how well spectra are predicted on average."""
-    if scores["predicted_mae"] is None:
-        return f"The {count(scores['n'], 'test crystal')} could not be scored: the model gave no finite number."
-    return (
-        f"On {count(scores['n'], 'test crystal')} the predicted spectrum explains on average R² = "
-        f"{number(scores['predicted_r2'])} of the true one "
-        f"(95 % interval {interval(scores['predicted_r2_low'], scores['predicted_r2_high'])}; "
-        f"median {number(scores['predicted_r2_median'])}). The mean absolute error is "
-        f"{number(scores['predicted_mae'])} of the highest peak, the Wasserstein distance "
-        f"{number(scores['predicted_wasserstein'], unit)}."
-    )
-
-
-def dos_verdicts(scores: Metrics) -> list[Verdict]:
-    """Say of either baseline whether the model is better in R², in mean absolute error, in both or in neither."""
-    verdicts = []
-    for name, key in ((MEAN_SPECTRUM, "mean_baseline"), (FOREST, "composition_forest")):
-        if scores[f"beats_{key}"] is None:
-            verdicts.append(Verdict(None, f"It could not be compared with {name}."))
-            continue
-        r2 = f"R² ({number(scores['predicted_r2'])} against {number(scores[f'{key}_r2'])})"
-        mae = f"error ({number(scores['predicted_mae'])} against {number(scores[f'{key}_mae'])})"
-        better_r2 = scores["predicted_r2"] > scores[f"{key}_r2"]
-        better_mae = scores["predicted_mae"] < scores[f"{key}_mae"]
-        if better_r2 == better_mae:
-            words = "beats" if better_r2 else "does not beat"
-            verdicts.append(Verdict(better_r2, f"It {words} {name}, in {r2} and in mean absolute {mae}."))
-        else:
-            won, lost = (r2, f"mean absolute {mae}") if better_r2 else (f"mean absolute {mae}", r2)
-            verdicts.append(Verdict(False, f"It beats {name} in {won} but not in {lost}."))
     return verdicts
 
 

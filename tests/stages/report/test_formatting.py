@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from stages.report.formatting import count, interval, number, percent, title
+from stages.report.formatting import count, interval, number, percent, plus_minus, title
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ def test_units_follow_numbers_but_not_a_dash() -> None:
     assert number(None, "eV") == "–"
     assert interval(0.1, 0.2, "eV") == "0.100 to 0.200 eV"
     assert interval(None, 0.2) == "–"
+
+
+def test_a_deviation_follows_its_mean() -> None:
+    assert plus_minus(0.5, 0.25) == "0.500 ± 0.250"
+    assert plus_minus(0.5, None) == "0.500"
+    assert plus_minus(None, None) == "–"
 
 
 @pytest.mark.parametrize(

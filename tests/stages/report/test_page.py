@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from stages.evaluate import data, dos, fusion, pretrain
+from stages.evaluate import data, dos, dos_downstream, fusion, pretrain
 from stages.report import __main__ as report
 from stages.report.data_section import rejection_table
+from stages.report.formatting import number
 from stages.report.worst import Crystal, by_crystal_system, worst
 from stages.shared.schemas import CRYSTALS_SCHEMA
 from stages.shared.tables import read_json, read_table, write_csv, write_json, write_table
 from tests.stages.evaluate.world import REPOSITORY, write_world
+from tests.stages.report.test_data_section import split_manifest
 
 VOID = {"meta", "link", "img", "br"}
 ATTACK = "<script>alert('x')</script>&\"https://evil.example"
@@ -50,10 +53,20 @@ class Page(HTMLParser):
         return (attributes for name, attributes in self.elements if name == tag)
 
 
+def write_counts() -> None:
+    """Add the whole manifest of the split, and raw files, to what `generate_cif` counted."""
+    counts = read_json(Path("data/crystals_counts.json"))
+    counts["split"] = split_manifest()
+    counts["raw_files"] = {"materials_project": {"mp.jsonl.gz": {"sha256": "5e" * 32, "bytes": 12, "revision": "v7"}}}
+    write_json(Path("data/crystals_counts.json"), counts)
+
+
 def evaluate_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_counts()
     data.main()
     pretrain.main()
-    for program, names in ((fusion, ("formation_energy_per_atom", "band_gap")), (dos, ("phonon", "electron"))):
+    kinds, targets = ("phonon", "electron"), ("formation_energy_per_atom", "band_gap")
+    for program, names in ((fusion, targets), (dos, kinds), (dos_downstream, kinds)):
         for name in names:
             monkeypatch.setattr(sys, "argv", ["program", name])
             program.main()
@@ -100,7 +113,7 @@ def test_the_page_needs_nothing_but_itself(evaluated: Path) -> None:
 def test_every_result_has_its_figures_with_words_for_them(evaluated: Path) -> None:
     _, page = make_page()
     images = list(page.attributes("img"))
-    assert len(images) == 1 + 2 * 2 + 2 * 2
+    assert len(images) == 1 + 2 * 2 + 2 * 4
     for image in images:
         assert image["src"].startswith("data:image/png;base64,iVBOR")
         assert len(image["alt"]) > 40
@@ -128,6 +141,23 @@ def test_the_worst_crystals_of_the_table_are_those_of_the_predictions(evaluated:
     assert shown == list(test.loc[largest, "material_id"])
 
 
+def test_the_errors_of_quantities_are_those_of_the_crystals(evaluated: Path) -> None:
+    quantities = pd.read_csv("plots/dos/phonon_physics.csv")
+    error = (quantities["mean_frequency_true"] - quantities["mean_frequency_predicted"]).abs().mean()
+    words = make_page()[1].words()
+    table = words[words.index("Quantities that follow from a spectrum") :]
+    header = table[table.index("MAE of") : table.index("true: mean")]
+    order = re.findall(r"heat capacity|entropy|free energy|mean frequency|highest frequency", header)
+    shown = table[table.index("model, told the crystal system") : table.index("model, not told")].split()[-len(order) :]
+    assert shown[order.index("mean frequency")] == number(error)
+    assert "heat capacity at 300 K (J/(mol·K))" in header
+
+
+def test_without_regressed_properties_the_page_says_so(evaluated: Path) -> None:
+    Path("metrics/dos_downstream/phonon.json").unlink()
+    assert "metrics/dos_downstream/phonon.json is missing" in make_page()[1].words()
+
+
 def test_text_from_data_is_escaped(evaluated: Path) -> None:
     crystals = read_table(Path("data/crystals.parquet")).to_pydict()
     crystals["formula"] = [ATTACK] * 60
@@ -135,12 +165,13 @@ def test_text_from_data_is_escaped(evaluated: Path) -> None:
     write_csv(Path("data/rejected.csv"), ["source", "source_id", "stage", "reason"], [[ATTACK] * 4])
     counts = read_json(Path("data/crystals_counts.json"))
     counts["source"] = {ATTACK: {"raw": 1, "crystals": 1, "merged": 0, "rejected": 0}}
+    counts["raw_files"] = {ATTACK: {ATTACK: {"sha256": "5e" * 32, "bytes": 12, "revision": ATTACK}}}
     write_json(Path("data/crystals_counts.json"), counts)
     data.main()
     html, page = make_page()
     assert "<script" not in html
     assert "script" not in {tag for tag, _ in page.elements}
-    assert page.words().count(ATTACK) >= 10 + 4
+    assert page.words().count(ATTACK) >= 10 + 4 + 3
 
 
 def test_missing_results_are_sentences(evaluated: Path) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from stages.report.sentences import (
-    dos_verdicts,
     fusion_sentence,
     fusion_verdicts,
     question_verdict,
@@ -50,23 +49,6 @@ def test_errors_are_named_with_their_unit_and_interval() -> None:
     assert "95 % interval 0.180 to 0.220 eV/atom" in sentence
     diverged = fusion_sentence(fusion_scores(0.2, 1.0, 0.1) | {"fused_mae": None}, "eV")
     assert "could not be scored" in diverged
-
-
-@pytest.mark.parametrize(
-    ("r2", "mae", "good", "words"),
-    [
-        (0.7, 0.05, True, "It beats the mean spectrum of the train split, in R² (0.700 against 0.500) and in mean"),
-        (0.4, 0.20, False, "It does not beat the mean spectrum"),
-        (0.7, 0.20, False, "in R² (0.700 against 0.500) but not in mean absolute error (0.200 against 0.100)"),
-        (0.4, 0.05, False, "in mean absolute error (0.0500 against 0.100) but not in R² (0.400 against 0.500)"),
-    ],
-)
-def test_a_dos_model_must_win_in_both_scores(r2: float, mae: float, good: bool, words: str) -> None:
-    scores: dict[str, Any] = {"predicted_r2": r2, "predicted_mae": mae, "beats_composition_forest": None}
-    scores |= {"mean_baseline_r2": 0.5, "mean_baseline_mae": 0.1, "beats_mean_baseline": r2 > 0.5 and mae < 0.1}
-    verdict = dos_verdicts(scores)[0]
-    assert verdict.good is good
-    assert words in verdict.sentence
 
 
 def test_retrieval_is_compared_with_chance() -> None:
