@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.graph.batch import CrystalBatch, GraphEncoder
+from models.graph.batch import CrystalBatch, GraphEncoder, site_features
+from models.graph.elements import N_ELEMENTS
+from models.layers import segment_mean
 from models.text.huggingface import Tokens
 from models.text.tokens import TextEncoder
 
@@ -98,6 +100,10 @@ class ContrastiveModel(nn.Module):
     doi:10.1038/s41467-026-76378-7), its cross-modal and text intramodal terms (mean where its code sums). Each
     kind of term has a temperature of its own, as there.
 
+    A crystal is $\mathrm{head}(g + \overline{u_Z})$ with the crystal vector $g$ of the tower and the mean over its atoms
+    of a free vector $u_Z$ per element. Texts name elements, which these tell apart at once; the tower's own features may
+    then keep elements near their kin, which is what a property model inherits.
+
     Args:
         graph_encoder: crystals to features.
         text_encoder: texts to features.
@@ -117,6 +123,7 @@ class ContrastiveModel(nn.Module):
         super().__init__()
         self.graph_encoder = graph_encoder
         self.text_encoder = text_encoder
+        self.element_codes = nn.Embedding(N_ELEMENTS + 1, graph_encoder.dim)
         self.graph_head = ProjectionHead(graph_encoder.dim, embedding_dim)
         self.text_head = ProjectionHead(text_encoder.dim, embedding_dim)
         self.text_weight = text_weight
@@ -151,7 +158,9 @@ class ContrastiveModel(nn.Module):
 
     def embed_crystals(self, crystals: CrystalBatch) -> Tensor:
         """Return unit vectors (B, e)."""
-        return F.normalize(self.graph_head(self.graph_encoder(crystals).pooled), dim=-1)
+        codes = site_features(self.element_codes.weight, crystals)  # (n_atoms, d)
+        composition = segment_mean(codes, crystals.batch, crystals.n_crystals)
+        return F.normalize(self.graph_head(self.graph_encoder(crystals).pooled + composition), dim=-1)
 
     def embed_texts(self, tokens: Tokens) -> Tensor:
         """Return unit vectors (B, e)."""
