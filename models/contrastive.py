@@ -100,9 +100,9 @@ class ContrastiveModel(nn.Module):
     doi:10.1038/s41467-026-76378-7), its cross-modal and text intramodal terms (mean where its code sums). Each
     kind of term has a temperature of its own, as there.
 
-    A crystal is $\mathrm{head}(g + \overline{u_Z})$ with the crystal vector $g$ of the tower and the mean over its atoms
-    of a free vector $u_Z$ per element. Texts name elements, which these tell apart at once; the tower's own features may
-    then keep elements near their kin, which is what a property model inherits.
+    A crystal is $\mathrm{head}(g + \overline{u_Z})$ with the crystal vector $g$ of the tower and the mean, over its
+    atoms, of a free vector $u_Z$ per element. Texts name elements, which these tell apart at once; the tower's own
+    features may then keep elements near their kin, which is what a property model inherits.
 
     Args:
         graph_encoder: crystals to features.

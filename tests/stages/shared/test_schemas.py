@@ -27,6 +27,8 @@ def values_of(type_: pa.DataType) -> st.SearchStrategy[Any]:
     if pa.types.is_integer(type_):
         limits = np.iinfo(type_.to_pandas_dtype())
         return st.integers(int(limits.min), int(limits.max))
+    if pa.types.is_boolean(type_):
+        return st.booleans()
     assert pa.types.is_string(type_)
     return st.text(st.characters(codec="utf-8"), max_size=10) | st.sampled_from(["", "CO₂, Å³", "«\n\t\0»", "NaN", "𝟙"])
 
