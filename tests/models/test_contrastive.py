@@ -12,7 +12,7 @@ from models.graph.batch import CrystalBatch
 from models.graph.painn.model import PaiNN
 from models.text.byte_transformer import ByteTransformer
 from models.text.tokens import TextTokens
-from tests.models.crystals import CUTOFF, crystal, isolated_atom, triclinic
+from tests.models.crystals import CUTOFF, crystal, isolated_atom, supercell, triclinic
 from tests.models.texts import tokenize
 
 TEXTS = ("cubic CdAgSb", "argon", "the bond length is 2.92 Å")
@@ -153,3 +153,9 @@ def test_training_finds_the_pairs() -> None:
     similarity = network.embed_crystals(batch) @ network.embed_texts(texts).T
     assert similarity.argmax(dim=1).tolist() == list(range(6))
     assert similarity.argmax(dim=0).tolist() == list(range(6))
+
+
+def test_a_supercell_has_the_embedding_of_its_cell() -> None:
+    network, material = model(0.0), triclinic(1)
+    cell, large = crystal(*material), crystal(*supercell(material, (2, 1, 2)))
+    torch.testing.assert_close(network.embed_crystals(large), network.embed_crystals(cell))

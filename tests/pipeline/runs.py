@@ -27,6 +27,8 @@ COMMANDS = (
     "fetch materials_project",
     "fetch jarvis",
     "fetch narratives",
+    "fetch phonon_tutorial",
+    "fetch own",
     "generate_cif",
     "describe",
     "build_graphs",
@@ -36,6 +38,8 @@ COMMANDS = (
     "fusion band_gap",
     "dos phonon",
     "dos electron",
+    "dos_baselines phonon",
+    "dos_baselines electron",
     "zero_shot",
     "evaluate.data",
     "evaluate.pretrain",
@@ -43,6 +47,8 @@ COMMANDS = (
     "evaluate.fusion band_gap",
     "evaluate.dos phonon",
     "evaluate.dos electron",
+    "evaluate.dos_downstream phonon",
+    "evaluate.dos_downstream electron",
     "report",
 )
 
@@ -52,6 +58,7 @@ SMALL = {
     "n_interactions": 1,
     "n_layers": 1,
     "embedding_dim": 16,
+    "bins": 21,
     "warmup_epochs": 1,
     "forest_trees": 5,
     "bootstrap_samples": 50,
@@ -101,7 +108,7 @@ def run_pipeline(root: Path, raw: Path, changes: dict[str, Any] | None = None) -
     for key, value in {"fetch.sample_directory": str(raw), **(changes or {})}.items():
         *path, knob = key.split(".")
         functools.reduce(operator.getitem, path, params)[knob] = value
-    root.mkdir()
+    (root / "data/papers").mkdir(parents=True)
     (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (root / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
     before = Path.cwd()

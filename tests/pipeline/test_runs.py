@@ -58,6 +58,7 @@ def test_sixty_crystals_of_three_sources_give_the_same_bytes_twice(tmp_path: Pat
     assert first == second
     produced = {f"{name}.json" for name in ("data", "pretrain", "zero_shot", "dos/phonon", "dos/electron")}
     metrics = metrics_of(tmp_path / "first")
+    produced |= {"dos_downstream/phonon.json", "dos_downstream/electron.json"}
     assert produced | {"fusion/band_gap.json", "fusion/formation_energy_per_atom.json"} == set(metrics)
     assert metrics["fusion/band_gap.json"]["test"]["n"] > 3
     for name, values in metrics.items():
@@ -68,12 +69,13 @@ def test_sixty_crystals_of_three_sources_give_the_same_bytes_twice(tmp_path: Pat
         assert (tmp_path / "first" / path).exists(), path
 
 
-def test_the_other_choices_of_fusion_run_too(tmp_path: Path) -> None:
+def test_the_other_choices_of_fusion_and_dos_run_too(tmp_path: Path) -> None:
     documents = sample_documents()[:30]
     write_documents(tmp_path / "raw", documents)
     write_narratives(tmp_path / "raw", {document["formula_pretty"] for document in documents}.__contains__)
     changes = {"fusion.text": "narrative", "fusion.mixing": "concat", "fusion.pretrained": False, "fusion.loss": "mse"}
     changes |= {"fusion.auxiliary_targets": {"band_gap": ["gap", "metal"]}, "fusion.target_normalization": "bias"}
+    changes |= {"dos.model": "published", "dos_kinds.phonon.normalization": "sum", "dos.loss": "mae"}
     changes |= {"fusion.schedule": "inverse_sqrt", "fusion.decay": "all_but_bias", "fusion.swa_epochs": 1}
     run_pipeline(tmp_path / "run", tmp_path / "raw", changes)
     assert metrics_of(tmp_path / "run")["fusion/band_gap.json"]["test"]["fused_mae"] > 0
@@ -134,7 +136,7 @@ def test_what_is_missing_leads_to_empty_results_and_a_report(
     if documents:
         write_documents(raw, documents)
     run_pipeline(tmp_path / "run", raw)
-    assert len(metrics_of(tmp_path / "run")) == 7
+    assert len(metrics_of(tmp_path / "run")) == 9
     page = re.sub(r'base64,[^"]*', "", (tmp_path / "run/report.html").read_text(encoding="utf-8"))
     assert not re.search(r"\bnan\b", page, re.IGNORECASE)
     crystals = pq.read_table(tmp_path / "run/data/crystals.parquet")
