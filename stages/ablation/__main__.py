@@ -1,28 +1,46 @@
-"""`python -m stages.ablation`: put the experiments of `make ablation` into one table and one figure."""
+"""`python -m stages.ablation encoders`, or `dos`: put the experiments of `make` into one table and one figure."""
 
+import sys
 from pathlib import Path
 
-from stages.ablation.charts import draw_encoders
 from stages.ablation.choice import choose
+from stages.ablation.dos_charts import draw_dos
+from stages.ablation.dos_scores import PROFILE, dos_comparison, dos_table, read_profile
+from stages.ablation.encoder_charts import draw_encoders
+from stages.ablation.encoder_scores import ENCODER_COMPARISON, encoder_table
 from stages.ablation.experiments import last_commit, other_commits
-from stages.ablation.scores import encoder_scores
-from stages.shared.errors import run_stage
+from stages.shared.errors import StageError, run_stage
 from stages.shared.params import load_params
 from stages.shared.tables import write_json
 
 
 def main() -> None:
-    """Write metrics/ablation/encoders.json and plots/ablation/encoders.png."""
+    """Write metrics/ablation/<name>.json and plots/ablation/<name>.png of the comparison named on the command line."""
+    name = sys.argv[1] if len(sys.argv) == 2 else ""
+    if name not in COMPARISONS:
+        raise StageError(f"'{name}' is not a comparison; use one of {', '.join(COMPARISONS)}")
+    COMPARISONS[name](Path(f"metrics/ablation/{name}.json"), Path(f"plots/ablation/{name}.png"))
+
+
+def compare_encoders(metrics: Path, figure: Path) -> None:
+    """Compare the graph encoders on every task."""
     params = load_params("targets", "dos_kinds")
-    table = {}
-    for encoder, experiment in choose(last_commit(), other_commits).items():
-        model = experiment.params["encoder"]["precomputed"]["model"]
-        name = f"precomputed_{model}" if encoder == "precomputed" else encoder
-        table[name] = encoder_scores(experiment, params.targets, params.dos_kinds)
+    chosen = choose(ENCODER_COMPARISON, last_commit(), other_commits)
+    table = encoder_table(chosen, params.targets, params.dos_kinds)
+    write_json(metrics, table)
+    draw_encoders(figure, table, params.targets, params.dos_kinds)
 
-    write_json(Path("metrics/ablation/encoders.json"), table)
-    draw_encoders(Path("plots/ablation/encoders.png"), table, params.targets, params.dos_kinds)
 
+def compare_dos(metrics: Path, figure: Path) -> None:
+    """Compare the DOS transformer with the published configuration."""
+    params = load_params("dos_kinds")
+    chosen = choose(dos_comparison(read_profile(PROFILE)), last_commit(), other_commits)
+    table = dos_table(chosen, params.dos_kinds)
+    write_json(metrics, table)
+    draw_dos(figure, table)
+
+
+COMPARISONS = {"encoders": compare_encoders, "dos": compare_dos}
 
 if __name__ == "__main__":
     run_stage(main)

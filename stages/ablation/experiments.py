@@ -20,7 +20,7 @@ class Experiment:
     Args:
         name: the one DVC gave it.
         state: `success`, `failed`, `queued` or `running`.
-        time: of its commit, ISO 8601; orders experiments.
+        time: of its commit, ISO 8601; orders experiments; may be empty while it is queued or runs.
         params: the tree of params.yaml.
         metrics: the tree of each metrics file, by path; a file that could not be read is left out.
         changed_files: files of the project that were not as in the commit it started from.
@@ -33,10 +33,16 @@ class Experiment:
     metrics: Mapping[str, Any]
     changed_files: Sequence[str] = ()
 
-    @property
-    def encoder(self) -> str:
-        """The graph encoder it uses; empty in a project from before there was a choice."""
-        return str(self.params.get("encoder", {}).get("name", ""))
+    def scores(self, path: str) -> Mapping[str, Any]:
+        """Return the contents of a metrics file.
+
+        Raises:
+            StageError: there is no such file.
+        """
+        if path not in self.metrics:
+            raise StageError(f"{self.name} has no {path}; run it again")
+        contents: Mapping[str, Any] = self.metrics[path]
+        return contents
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def _experiment(name: str, state: str, data: Mapping[str, Any], changed: Sequenc
     return Experiment(
         name=name,
         state=state,
-        time=data["timestamp"],
+        time=data["timestamp"] or "",
         params=data["params"].get("params.yaml", {}).get("data", {}),
         metrics={path: file["data"] for path, file in data["metrics"].items() if "data" in file},
         changed_files=changed,

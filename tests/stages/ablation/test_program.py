@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.ablation.dos_scores import LENGTH_OF_TRAINING, PROFILE, read_profile
 from tests.pipeline.imports import ROOT
 
 FUSED_MAE = {"painn": 0.5, "cgcnn": 0.25, "crystalformer": 0.125, "precomputed": 0.0625}
@@ -67,19 +68,21 @@ def run_queue(folder: Path, failing: str) -> None:
     )
 
 
-def compare(folder: Path) -> subprocess.CompletedProcess[str]:
-    return run(folder, sys.executable, "-m", "stages.ablation")
+def compare(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, sys.executable, "-m", "stages.ablation", *names)
 
 
 def write_project(folder: Path) -> None:
     shutil.copy(ROOT / "params.yaml", folder)
+    (folder / PROFILE).parent.mkdir()
+    shutil.copy(ROOT / PROFILE, folder / PROFILE)
     for file in FILES:
         (folder / f"templates/{file}.json").parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / f"metrics/{file}.json", folder / f"templates/{file}.json")
     (folder / "score.py").write_text(f"FUSED_MAE = {FUSED_MAE}\n{SCORE}", encoding="utf-8")
     stage = {
         "cmd": f"{sys.executable} score.py",
-        "params": ["encoder.name"],
+        "params": ["encoder.name", "dos"],
         "deps": ["score.py"],
         "metrics": [{f"metrics/{file}.json": {"cache": False}} for file in FILES],
     }
@@ -117,7 +120,7 @@ def edit(folder: Path) -> None:
 
 
 def test_experiments_that_failed_or_ran_on_other_code_stop_the_comparison(project: Path) -> None:
-    done = compare(project)
+    done = compare(project, "encoders")
     assert done.returncode == 1
     assert done.stderr.startswith("error: the encoders cannot be compared: ")
     assert "crystalformer ran with uncommitted changes of score.py" in done.stderr
@@ -131,7 +134,7 @@ def test_experiments_that_failed_or_ran_on_other_code_stop_the_comparison(projec
 def test_experiments_of_an_older_commit_stop_the_comparison(copied: Path) -> None:
     edit(copied)
     must(copied, "git", "commit", "--quiet", "--all", "--message", "edit")
-    done = compare(copied)
+    done = compare(copied, "encoders")
     assert done.returncode == 1
     assert "cgcnn ran on another commit only" in done.stderr
     assert "precomputed has not run on this commit" in done.stderr
@@ -140,7 +143,7 @@ def test_experiments_of_an_older_commit_stop_the_comparison(copied: Path) -> Non
 def test_the_table_has_the_scores_of_each_encoder(copied: Path) -> None:
     for encoder in ("crystalformer", "precomputed"):
         dvc(copied, "exp", "run", "--temp", "-S", f"encoder.name={encoder}")
-    done = compare(copied)
+    done = compare(copied, "encoders")
     assert done.returncode == 0, done.stderr
     assert (copied / "plots/ablation/encoders.png").read_bytes().startswith(b"\x89PNG")
     table = json.loads((copied / "metrics/ablation/encoders.json").read_text(encoding="utf-8"))
@@ -151,9 +154,30 @@ def test_the_table_has_the_scores_of_each_encoder(copied: Path) -> None:
         assert scores["dos"]["phonon"].items() <= committed.items()
 
 
+def test_experiments_with_the_published_profile_count_for_the_models_of_spectra(copied: Path) -> None:
+    profile = read_profile(copied / PROFILE)
+    settings = [f"{name}={value}" for name, value in profile.items() if name not in LENGTH_OF_TRAINING]
+    options = [option for setting in (*settings, "dos.seed=1") for option in ("-S", setting)]
+    dvc(copied, "exp", "run", "--temp", *options)
+    done = compare(copied, "dos")
+    assert done.returncode == 1
+    missing = [f"corrected with seed {seed}" for seed in (1, 2)] + [f"published with seed {seed}" for seed in (0, 2)]
+    reasons = "; ".join(f"{name} has not run on this commit with the committed settings" for name in missing)
+    assert done.stderr == (
+        f"error: the models of densities of states cannot be compared: {reasons}. Run `make compare-dos`\n"
+    )
+
+
 def test_outside_a_clone_there_is_a_sentence(tmp_path: Path) -> None:
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    done = compare(tmp_path)
+    done = compare(tmp_path, "encoders")
     assert done.returncode == 1
     assert done.stderr.startswith("error: the experiments cannot be listed; run this in a clone of the project")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("names", [(), ("encoder",), ("encoders", "dos")])
+def test_a_comparison_that_does_not_exist_names_those_that_do(names: tuple[str, ...], tmp_path: Path) -> None:
+    done = compare(tmp_path, *names)
+    assert done.returncode == 1
+    assert done.stderr.endswith("is not a comparison; use one of encoders, dos\n")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.ablation.scores import DIRECTIONS, Scores
+from stages.ablation.encoder_scores import DIRECTIONS, Scores
 from stages.shared.figures import BLACK, BLUE, ORANGE, drawing
 from stages.shared.params import TargetParams
 

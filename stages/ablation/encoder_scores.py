@@ -1,12 +1,16 @@
-"""The test scores of one experiment that tell graph encoders apart."""
+"""The graph encoders compared, and the test scores that tell them apart."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
+from stages.ablation.choice import Comparison
 from stages.ablation.experiments import Experiment
-from stages.shared.errors import StageError
+from stages.shared.params import EncoderParams
 
 Scores = dict[str, dict[str, dict[str, float | int | None]]]
+
+ENCODERS: tuple[str, ...] = get_args(EncoderParams.model_fields["name"].annotation)
+ENCODER_COMPARISON = Comparison("the encoders", "make ablation", {name: {"encoder.name": name} for name in ENCODERS})
 
 # The structure branch reads no text, so that it shows the graph encoder alone.
 FUSION = ("n", "fused_mae", "fused_mae_low", "fused_mae_high", "structure_mae", "mean_baseline_mae")
@@ -23,6 +27,16 @@ RETRIEVAL = ("n", "top_1", "top_1_low", "top_1_high", "top_1_chance")
 DIRECTIONS = ("text_to_crystal", "crystal_to_text")
 
 
+def encoder_table(chosen: Mapping[str, Experiment], targets: Iterable[str], kinds: Iterable[str]) -> dict[str, Scores]:
+    """Return the scores of each encoder by its name, which for precomputed vectors says whose they are."""
+    table = {}
+    for encoder, experiment in chosen.items():
+        model = experiment.params["encoder"]["precomputed"]["model"]
+        name = f"precomputed_{model}" if encoder == "precomputed" else encoder
+        table[name] = encoder_scores(experiment, targets, kinds)
+    return table
+
+
 def encoder_scores(experiment: Experiment, targets: Iterable[str], kinds: Iterable[str]) -> Scores:
     """Return the scores on the test split, with what is trivial beside them; null where not defined.
 
@@ -37,21 +51,12 @@ def encoder_scores(experiment: Experiment, targets: Iterable[str], kinds: Iterab
     Raises:
         StageError: a metrics file is missing.
     """
-    retrieval = _file(experiment, "metrics/zero_shot.json")["main"]
+    retrieval = experiment.scores("metrics/zero_shot.json")["main"]
     return {
-        "fusion": {name: _pick(_file(experiment, f"metrics/fusion/{name}.json")["test"], FUSION) for name in targets},
-        "dos": {name: _pick(_file(experiment, f"metrics/dos/{name}.json")["test"], DOS) for name in kinds},
+        "fusion": {name: _pick(experiment.scores(f"metrics/fusion/{name}.json")["test"], FUSION) for name in targets},
+        "dos": {name: _pick(experiment.scores(f"metrics/dos/{name}.json")["test"], DOS) for name in kinds},
         "retrieval": {name: _pick(retrieval[name], RETRIEVAL) for name in DIRECTIONS},
     }
-
-
-def _file(experiment: Experiment, path: str) -> Mapping[str, Any]:
-    if path not in experiment.metrics:
-        raise StageError(
-            f"{experiment.name}, which has the encoder {experiment.encoder}, has no {path}; run `make ablation`"
-        )
-    contents: Mapping[str, Any] = experiment.metrics[path]
-    return contents
 
 
 def _pick(scores: Mapping[str, Any], keys: Iterable[str]) -> dict[str, float | int | None]:
