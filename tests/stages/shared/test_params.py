@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from stages.shared.errors import StageError
-from stages.shared.params import load_params
+from stages.shared.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -46,6 +47,17 @@ def test_any_spelling_of_a_number_is_read_as_yaml_1_2_reads_it(
                 load_params("pretrain", path=path)
         else:
             assert load_params("pretrain", path=path).pretrain.weight_decay == expected
+
+
+def test_what_dvc_writes_for_an_experiment_is_read_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes((ROOT / "params.yaml").read_bytes())
+    apply_overrides(path, ["dos.seed=1"])
+    assert path.read_bytes() != (ROOT / "params.yaml").read_bytes()
+    sections = list(Params.model_fields)
+    before, after = load_params(*sections, path=ROOT / "params.yaml"), load_params(*sections, path=path)
+    assert after.dos == before.dos.model_copy(update={"seed": 1})
+    assert after.model_copy(update={"dos": before.dos}) == before
 
 
 def test_an_unknown_key_is_answered_with_the_nearest_valid_one(tmp_path: Path) -> None:
