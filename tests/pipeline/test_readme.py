@@ -73,5 +73,5 @@ def test_every_file_and_every_parameter_named_in_the_readme_exists() -> None:
 
 def test_the_two_commands_of_the_readme_are_in_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+    for target in re.findall(r"^make ([\w-]+)", README, re.MULTILINE):
         assert f"\n{target}: " in makefile

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
-from stages.dos.targets import spectrum_target
 
 from stages.generate_cif.__main__ import main
 from stages.generate_cif.index_files import read_tutorial_split
@@ -21,6 +20,7 @@ from stages.shared.params import load_params
 from stages.shared.sources.csv_table import iterate_csv
 from stages.shared.sources.phonon_tutorial import LONGEST_LITERAL, parse, published_split, rows
 from stages.shared.sources.record import BadRecord, CrystalRecord, RawRow, Reject
+from stages.shared.spectrum_targets import spectrum_target
 from stages.shared.tables import read_json, read_table
 from tests.stages.raw_records import (
     ROOT,
@@ -113,8 +113,10 @@ def test_the_published_density_is_the_target_where_nothing_is_smoothed_again() -
     record = _parsed(phonon_row("mp-1"))
     assert record.phdos is not None
     kind = load_params("dos_kinds", path=ROOT / "params.yaml").dos_kinds["phonon"]
-    target = spectrum_target(record.phdos.x, record.phdos.density, kind.model_copy(update={"smoothing_width": 1.0}))
-    np.testing.assert_allclose(target, ast.literal_eval(phonon_row("mp-1")["phdos"]), atol=0.005)
+    unsmoothed = kind.model_copy(update={"smoothing_width": 1.0})
+    target = spectrum_target(record.phdos.x, record.phdos.density, len(record.structure), unsmoothed)
+    assert target is not None
+    np.testing.assert_allclose(target.spectrum, ast.literal_eval(phonon_row("mp-1")["phdos"]), atol=0.005)
 
 
 _cell = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=8)
