@@ -12,9 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 Normalization = Literal["max", "sum", "none"]
 
-# 1 THz / c in cm⁻¹, with c = 299 792 458 m/s
-THZ_TO_WAVENUMBER = 1e12 / 299_792_458 / 100
-
 
 def resample(x: ArrayLike, y: ArrayLike, grid: ArrayLike) -> Array:
     """Interpolate a spectrum linearly; zero outside the range of `x` (see `covered`).

@@ -26,7 +26,6 @@ DESCRIPTOR_PROPERTIES = (
     "d_electrons",
     "f_electrons",
 )
-N_CLASSES = 92
 _N_PERIOD_CLASSES = 8
 _MAX_VALENCE_ELECTRONS = 12
 _N_BINS = 10

@@ -17,6 +17,7 @@ from models.spectral_physics import heat_capacity, mean_frequency
 from stages.shared.errors import StageError
 from stages.shared.graphs import GraphTable, read_graphs, rows_of
 from stages.shared.params import ActiveParams, ObjectiveParams
+from stages.shared.parts import row_parts
 from stages.shared.schemas import SCALAR_PROPERTIES, SPLITS
 from stages.shared.tables import read_table
 
@@ -124,11 +125,7 @@ def _of_phonons(quantity: Callable[[Array, Array], Array], frequency: pa.ListSca
 
 def _descriptors(graphs: GraphTable) -> Array:
     """Return the descriptors of all crystals, (n, d), standardised; a column that is constant is zero."""
-    places = np.arange(len(graphs))
-    parts = [
-        crystal_descriptors(graphs.batch(places[start : start + _CRYSTALS_AT_ONCE])).numpy()
-        for start in range(0, len(graphs), _CRYSTALS_AT_ONCE)
-    ]
+    parts = [crystal_descriptors(graphs.batch(rows)).numpy() for rows in row_parts(len(graphs), _CRYSTALS_AT_ONCE)]
     if not parts:
         return np.zeros((0, 0))
     values: Array = np.concatenate(parts)

@@ -4,16 +4,17 @@ import sys
 from pathlib import Path
 
 from stages.dos.outputs import write_predictions, write_untrained
+from stages.shared.dos_kind import chosen_kind
 from stages.shared.dos_network import build_model
 from stages.shared.dos_task import DosTask, predict
 from stages.shared.embeddings import EMBEDDINGS, embedding_width
 from stages.shared.encoders import calibrate
-from stages.shared.errors import StageError, run_stage
+from stages.shared.errors import run_stage
 from stages.shared.global_inputs import read_global_inputs
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.scratch import scratch_folder
-from stages.shared.spectra import COLUMNS, read_spectra
+from stages.shared.spectra import read_spectra
 from stages.shared.training import train, write_history
 from stages.shared.weights import save_weights
 
@@ -22,10 +23,8 @@ DATA = Path("data")
 
 def main() -> None:
     """Read spectra, train, write weights, history and predictions."""
-    kind = sys.argv[1]
     params = load_params("build_graphs", "encoder", "dos", "dos_kinds")
-    if kind not in params.dos_kinds or kind not in COLUMNS:
-        raise StageError(f"{kind} is not a kind of density of states; use one of {', '.join(COLUMNS)}")
+    kind = chosen_kind(sys.argv[1:], params.dos_kinds)
     inputs = [DATA / name for name in ("graphs", EMBEDDINGS, "crystals.parquet")]
     with scratch_folder(f"dos@{kind}", params, inputs) as scratch:
         examples = read_spectra(DATA, kind, params.dos_kinds[kind], params.encoder, scratch)

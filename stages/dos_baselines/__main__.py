@@ -6,13 +6,14 @@ from pathlib import Path
 from stages.dos_baselines.networks import NETWORKS, build_network
 from stages.dos_baselines.outputs import write_predictions
 from stages.dos_baselines.task import BaselineTask, predict
+from stages.shared.dos_kind import chosen_kind
 from stages.shared.embeddings import EMBEDDINGS, embedding_width
 from stages.shared.encoders import calibrate
-from stages.shared.errors import StageError, run_stage
+from stages.shared.errors import run_stage
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.scratch import scratch_folder
-from stages.shared.spectra import COLUMNS, read_spectra
+from stages.shared.spectra import read_spectra
 from stages.shared.training import train
 
 DATA = Path("data")
@@ -20,10 +21,8 @@ DATA = Path("data")
 
 def main() -> None:
     """Read spectra, train each network as the DOS transformer is trained, write their predictions."""
-    kind = sys.argv[1]
     params = load_params("build_graphs", "encoder", "dos", "dos_kinds")
-    if kind not in params.dos_kinds or kind not in COLUMNS:
-        raise StageError(f"{kind} is not a kind of density of states; use one of {', '.join(COLUMNS)}")
+    kind = chosen_kind(sys.argv[1:], params.dos_kinds)
     inputs = [DATA / name for name in ("graphs", EMBEDDINGS, "crystals.parquet")]
     with scratch_folder(f"dos_baselines@{kind}", params, inputs) as scratch:
         examples = read_spectra(DATA, kind, params.dos_kinds[kind], params.encoder, scratch)

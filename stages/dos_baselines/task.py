@@ -10,6 +10,7 @@ from models.dos.baselines import SpectrumBaseline
 from models.dos.losses import SPECTRUM_LOSSES, mae, sum_rule
 from models.graph.batch import CrystalBatch
 from stages.shared.params import DosParams
+from stages.shared.parts import row_parts
 from stages.shared.spectra import CrystalSpectra
 
 _PREDICTION_BATCH = 64  # crystals predicted at a time; bounds memory, changes nothing else
@@ -70,6 +71,5 @@ class BaselineTask:
 def predict(model: SpectrumBaseline, examples: CrystalSpectra) -> np.ndarray:
     """Return the predicted spectra, (n_examples, bins) float32; `examples` holds at least one crystal."""
     device = next(model.parameters()).device
-    places = np.arange(len(examples))
-    parts = [places[start : start + _PREDICTION_BATCH] for start in range(0, len(places), _PREDICTION_BATCH)]
-    return torch.cat([model(examples.graphs.batch(part).to(device)).float().cpu() for part in parts]).numpy()
+    parts = row_parts(len(examples), _PREDICTION_BATCH)
+    return torch.cat([model(examples.graphs.batch(rows).to(device)).float().cpu() for rows in parts]).numpy()

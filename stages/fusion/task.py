@@ -12,6 +12,7 @@ from models.text.huggingface import Tokens
 from stages.fusion.dataset import LabelledCrystals
 from stages.fusion.normalization import TargetNormalization
 from stages.shared.params import FusionParams
+from stages.shared.parts import row_parts
 from stages.shared.tokenizers import TextTokenizer
 
 _PREDICTION_BATCH = 64  # crystals predicted at a time; bounds memory, changes nothing else
@@ -93,8 +94,7 @@ class FusionTask:
         device = next(model.parameters()).device
         mean, scale = self.normalization.mean[0], self.normalization.scale[0]
         rows: list[np.ndarray] = []
-        for start in range(0, len(examples), _PREDICTION_BATCH):
-            chosen = np.arange(start, min(start + _PREDICTION_BATCH, len(examples)))
+        for chosen in row_parts(len(examples), _PREDICTION_BATCH):
             batch = self._assemble(examples, chosen).to(device)
             prediction = model(batch.crystals, batch.tokens, batch.keep_structure, batch.keep_text)
             stacked = torch.stack([prediction.fused, prediction.structure, prediction.text])  # (3, batch, n_targets)

@@ -12,6 +12,7 @@ from models.graph.batch import CrystalBatch
 from models.text.huggingface import Tokens
 from stages.pretrain.pairs import CrystalTexts
 from stages.pretrain.validation import retrieval_scores
+from stages.shared.parts import row_parts
 from stages.shared.tokenizers import TextTokenizer, join
 
 _N_VIEWS = 2
@@ -76,8 +77,7 @@ class PretrainTask:
         """Return the crystals of the validation split and the first text of each, uncut, (n_val, dim) each."""
         device = next(model.parameters()).device
         crystals, texts = [], []
-        for start in range(0, len(self._val), _VALIDATION_BATCH):
-            rows = np.arange(start, min(start + _VALIDATION_BATCH, len(self._val)))
+        for rows in row_parts(len(self._val), _VALIDATION_BATCH):
             whole = [text for (text,) in self._val.texts.pieces(self._val.first_text[rows])]
             crystals.append(model.embed_crystals(self._val.graphs.batch(rows).to(device)))
             texts.append(model.embed_texts(self._tokenizer.stack(whole).to(device)))

@@ -12,6 +12,7 @@ from models.graph.batch import CrystalBatch
 from models.spectra import mae, spectrum_r2
 from stages.shared.global_inputs import GlobalInputs
 from stages.shared.params import DosParams
+from stages.shared.parts import row_parts
 from stages.shared.spectra import CrystalSpectra
 
 _PREDICTION_BATCH = 64  # crystals predicted at a time; bounds memory, changes nothing else
@@ -90,7 +91,8 @@ class DosTask:
         if not len(self._val) or not isinstance(model, DosTransformer):
             return {}
         device = next(model.parameters()).device
-        batches = (assemble(self._val, self._global_inputs, rows).to(device) for rows in _parts(len(self._val)))
+        parts = row_parts(len(self._val), _PREDICTION_BATCH)
+        batches = (assemble(self._val, self._global_inputs, rows).to(device) for rows in parts)
         predicted = torch.cat([model.predict(*batch.inputs).float().clamp_min(0).cpu() for batch in batches]).numpy()
         everything = np.arange(len(self._val))
         true, known = self._val.spectrum(everything), self._val.known(everything)
@@ -110,7 +112,7 @@ def predict(
     """
     device = next(model.parameters()).device
     branches = []
-    for rows in _parts(len(examples)):
+    for rows in row_parts(len(examples), _PREDICTION_BATCH):
         prediction = model(*assemble(examples, global_inputs, rows).to(device).inputs)
         branches.append(torch.stack([prediction.system_spectrum, prediction.global_spectrum]).float().cpu())
     system, unprompted = torch.cat(branches, dim=1).clamp_min(0).numpy()  # (2, n_examples, bins)
@@ -127,8 +129,3 @@ def assemble(examples: CrystalSpectra, global_inputs: GlobalInputs, rows: np.nda
         torch.from_numpy(examples.spectrum(rows)),
         torch.from_numpy(examples.known(rows)),
     )
-
-
-def _parts(n_rows: int) -> list[np.ndarray]:
-    """Return the rows in order, in parts of one prediction each."""
-    return [np.arange(start, min(start + _PREDICTION_BATCH, n_rows)) for start in range(0, n_rows, _PREDICTION_BATCH)]

@@ -11,6 +11,7 @@ from models.contrastive import ContrastiveModel
 from stages.shared.encoders import build_graph_encoder, build_text_encoder
 from stages.shared.graphs import GraphTable
 from stages.shared.params import EncoderParams, PretrainParams, TextEncoderParams
+from stages.shared.parts import row_parts
 from stages.shared.tokenizers import TextTokenizer, build_tokenizer
 from stages.shared.weights import load_weights, save_weights
 
@@ -100,11 +101,8 @@ def load_contrastive_model(folder: Path) -> ContrastiveTowers:
 @torch.no_grad()
 def embed_crystals(towers: ContrastiveTowers, graphs: GraphTable) -> np.ndarray:
     """Return unit vectors (n_crystals, embedding_dim), float32."""
-    places = np.arange(len(graphs))
-    batches = [
-        towers.model.embed_crystals(graphs.batch(places[start : start + _EMBEDDING_BATCH]))
-        for start in range(0, len(graphs), _EMBEDDING_BATCH)
-    ]
+    parts = row_parts(len(graphs), _EMBEDDING_BATCH)
+    batches = [towers.model.embed_crystals(graphs.batch(rows)) for rows in parts]
     return _rows(batches, towers)
 
 

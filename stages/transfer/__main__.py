@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
+from stages.shared.dos_kind import chosen_kind
 from stages.shared.embeddings import EMBEDDINGS
-from stages.shared.errors import StageError, run_stage
+from stages.shared.errors import run_stage
 from stages.shared.global_inputs import read_global_inputs
 from stages.shared.params import load_params
 from stages.shared.scratch import scratch_folder
@@ -21,10 +22,8 @@ DATA = Path("data")
 
 def main() -> None:
     """Write metrics/transfer/<kind>.json and plots/transfer/<kind>.png."""
-    kind = sys.argv[1] if len(sys.argv) == 2 else ""
     params = load_params("build_graphs", "encoder", "dos", "dos_kinds", "transfer")
-    if kind not in params.dos_kinds or kind not in COLUMNS:
-        raise StageError(f"'{kind}' is not a kind of density of states; use one of {', '.join(COLUMNS)}")
+    kind = chosen_kind(sys.argv[1:], params.dos_kinds)
     check_model(params)
     inputs = [DATA / name for name in ("graphs", EMBEDDINGS, "crystals.parquet")]
     with scratch_folder(f"transfer@{kind}", params, inputs) as scratch:

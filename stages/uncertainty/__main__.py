@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 
+from stages.shared.dos_kind import chosen_kind
 from stages.shared.embeddings import EMBEDDINGS
 from stages.shared.errors import StageError, run_stage
 from stages.shared.global_inputs import read_global_inputs
 from stages.shared.params import load_params
 from stages.shared.scratch import scratch_folder
-from stages.shared.spectra import COLUMNS, read_spectra
+from stages.shared.spectra import read_spectra
 from stages.shared.tables import write_json
 from stages.uncertainty.charts import draw_sparsification
 from stages.uncertainty.members import train_members
@@ -19,10 +20,8 @@ DATA = Path("data")
 
 def main() -> None:
     """Write metrics/uncertainty/<kind>.json and plots/uncertainty/<kind>.png."""
-    kind = sys.argv[1] if len(sys.argv) == 2 else ""
     params = load_params("build_graphs", "encoder", "dos", "dos_kinds", "uncertainty")
-    if kind not in params.dos_kinds or kind not in COLUMNS:
-        raise StageError(f"'{kind}' is not a kind of density of states; use one of {', '.join(COLUMNS)}")
+    kind = chosen_kind(sys.argv[1:], params.dos_kinds)
     inputs = [DATA / name for name in ("graphs", EMBEDDINGS, "crystals.parquet")]
     with scratch_folder(f"uncertainty@{kind}", params, inputs) as scratch:
         examples = read_spectra(DATA, kind, params.dos_kinds[kind], params.encoder, scratch)

@@ -24,8 +24,6 @@ from stages.zero_shot.chemistry import (
     element_set,
 )
 
-QUESTION_KINDS = ("crystal_system", "composition", "anion_chemistry")
-
 
 @dataclass(frozen=True)
 class Question:

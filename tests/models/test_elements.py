@@ -7,7 +7,7 @@ from pymatgen.analysis.molecule_structure_comparator import CovalentRadius
 from pymatgen.core import Element
 
 from models.graph.element_table import BLOCKS, PROPERTIES, element_properties
-from models.graph.elements import DESCRIPTOR_PROPERTIES, N_CLASSES, element_classes, element_descriptors
+from models.graph.elements import DESCRIPTOR_PROPERTIES, element_classes, element_descriptors
 
 CLASS_SIZES = (18, 8, 10, 10, 12, 10, 10, 4, 10)
 NOBLE_GASES = (0, 2, 10, 18, 36, 54, 86)
@@ -92,7 +92,7 @@ def test_a_missing_value_comes_from_the_nearest_relative() -> None:
 
 def test_each_element_has_one_class_of_each_of_nine_properties() -> None:
     classes = element_classes()
-    assert classes.shape == (119, N_CLASSES)
+    assert classes.shape == (119, 92)
     assert (classes[0] == 0).all()
     for part in classes[1:].split(CLASS_SIZES, dim=1):
         assert ((part == 0) | (part == 1)).all()

@@ -2,12 +2,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy import constants, interpolate, stats
+from scipy import interpolate, stats
 from scipy.spatial.distance import cdist
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score, root_mean_squared_error
 
 from models.spectra import (
-    THZ_TO_WAVENUMBER,
     Normalization,
     covered,
     mae,
@@ -25,10 +24,6 @@ RANDOM = np.random.RandomState(0)
 GRID = np.linspace(-5.0, 5.0, 41)
 TRUE, PREDICTED = RANDOM.rand(6, 41), RANDOM.rand(6, 41)
 KNOWN = np.arange(41) < np.array([41, 30, 12, 25, 40, 2])[:, None]
-
-
-def test_one_terahertz_in_wavenumbers() -> None:
-    assert pytest.approx(1e12 / (constants.c * 100), rel=1e-15) == THZ_TO_WAVENUMBER
 
 
 def test_resampling_is_linear_interpolation_with_zeros_outside() -> None:

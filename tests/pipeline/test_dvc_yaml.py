@@ -14,6 +14,7 @@ STAGES: dict[str, dict[str, Any]] = {name: stage.get("do", stage) for name, stag
 ENCODERS = ("painn", "cgcnn", "crystalformer", "precomputed")
 ENCODER_FOLDERS = tuple(f"models/graph/{name}/" for name in ENCODERS)
 CHOSEN_ENCODER = "models/graph/${encoder.name}"
+SETTINGS = "stages/shared/params"
 TRAINING = ("pretrain", "fusion", "dos")
 
 
@@ -45,7 +46,10 @@ def test_code_deps_are_exactly_the_imported_files(stage: str) -> None:
     of_encoders = {file for file in imported if file.startswith(ENCODER_FOLDERS)}
     # of the encoders the chosen one alone is loaded, so its folder stands for them
     assert (CHOSEN_ENCODER in STAGES[stage]["deps"]) == bool(of_encoders)
-    imported -= of_encoders
+    # a stage that reads a parameter checks all of them, with the whole of this package
+    of_settings = {str(path.relative_to(ROOT)) for path in (ROOT / SETTINGS).glob("*.py")} & imported
+    assert (SETTINGS in STAGES[stage]["deps"]) == bool(of_settings)
+    imported -= of_encoders | of_settings
     assert listed - imported == set(), "listed but not imported"
     assert imported - listed == set(), "imported but not listed"
 
@@ -78,9 +82,8 @@ def test_every_parameter_a_stage_lists_exists(stage: str) -> None:
 
 
 def test_every_parameter_is_read_somewhere() -> None:
-    code = "\n".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "stages").rglob("*.py") if path.name != "params.py"
-    )
+    files = set((ROOT / "stages").rglob("*.py")) - set((ROOT / SETTINGS).iterdir())
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
     read = set(re.findall(r"\.(\w+)", code))
 
     def leaves(tree: dict[str, Any]) -> set[str]:

@@ -122,5 +122,5 @@ def test_nothing_to_learn_from_is_said_and_gives_no_rows(
 
 
 def test_an_unknown_kind_is_named_with_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StageError, match="magnon is not a kind of density of states; use one of phonon, electron"):
+    with pytest.raises(StageError, match="'magnon' is not a kind of density of states; use one of phonon, electron"):
         run("magnon", tmp_path, monkeypatch)
