@@ -10,6 +10,7 @@ from stages.evaluate.dos_physics import physical_quantities
 from stages.evaluate.dos_predictions import load_spectra
 from stages.evaluate.dos_scores import choose_examples, choose_gallery, split_metrics
 from stages.evaluate.dos_tables import write_errors, write_examples, write_physics
+from stages.evaluate.dos_thresholds import choose_thresholds
 from stages.evaluate.predictions import SCORED_SPLITS, setting_from_command_line
 from stages.evaluate.spectra_metrics import spectra_errors
 from stages.evaluate.training import evaluate_training
@@ -24,13 +25,19 @@ def main() -> None:
     kind, setting = setting_from_command_line(params.dos_kinds, "kind of DOS")
     grid = np.linspace(setting.minimum, setting.maximum, setting.bins)
     spectra = load_spectra(kind, setting, params.evaluate)
-    metrics = {split: split_metrics(spectra.of_split(split), grid, setting, params.evaluate) for split in SCORED_SPLITS}
-    write_json(Path(f"metrics/dos/{kind}.json"), metrics)
+    val, test, plot = spectra.of_split("val"), spectra.of_split("test"), f"plots/dos/{kind}"
+    thresholds = choose_thresholds(val.true, val.predictions, val.known, grid, setting, params.evaluate)
+    scores = {
+        split: split_metrics(spectra.of_split(split), grid, setting, params.evaluate, thresholds)
+        for split in SCORED_SPLITS
+    }
+    write_json(Path(f"metrics/dos/{kind}.json"), {**scores, "zero_thresholds": thresholds})
 
-    test, plot = spectra.of_split("test"), f"plots/dos/{kind}"
     errors = spectra_errors(test.true, test.predictions["predicted"], test.known, grid)
     examples, gallery = choose_examples(test, errors), choose_gallery(test, errors)
-    quantities = physical_quantities(test.true, test.predictions, test.known, grid, setting, params.evaluate)
+    quantities = physical_quantities(
+        test.true, test.predictions, test.known, grid, setting, params.evaluate, thresholds
+    )
     write_errors(Path(f"{plot}_errors.csv"), test.material_ids, errors)
     write_examples(Path(f"{plot}_examples.csv"), axis_name(setting), grid, examples)
     write_physics(Path(f"{plot}_physics.csv"), test.material_ids, quantities)

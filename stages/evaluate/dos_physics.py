@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import spectral_physics as physics
+from stages.evaluate.dos_thresholds import band_edge
 from stages.evaluate.regression import finite_or_none
 from stages.evaluate.spectra_metrics import Known, Spectra
 from stages.shared.params import DosKindParams, EvaluateParams
@@ -47,6 +48,7 @@ def physical_quantities(
     grid: Numbers,
     kind: DosKindParams,
     params: EvaluateParams,
+    thresholds: Mapping[str, float],
 ) -> dict[str, Quantity]:
     """Return what the spectra of a kind give, by name: thermodynamics of phonons, or what is at the Fermi energy.
 
@@ -58,32 +60,37 @@ def physical_quantities(
         known: (n, n_bins).
         grid: (n_bins,) eV or cm⁻¹.
         kind: unit and normalisation of the spectra.
-        params: temperature, and the share of the maximum below which a DOS counts as zero.
+        params: temperature, and the share of its maximum below which a true DOS counts as zero.
+        thresholds: that share for each prediction.
     """
+
+    def compare(recipe: _Recipe) -> Quantity:
+        values = {name: _of_known(spectra, known, recipe.of_spectra) for name, spectra in predictions.items()}
+        return Quantity(recipe.label, recipe.unit, _of_known(true, known, recipe.of_spectra), values)
+
+    def compare_edges(label: str) -> Quantity:
+        def edge(threshold: float) -> Callable[[Spectra], Numbers]:
+            return lambda dos: band_edge(dos, known, grid, kind, threshold)
+
+        values = {name: _of_known(spectra, known, edge(thresholds[name])) for name, spectra in predictions.items()}
+        return Quantity(label, kind.unit, _of_known(true, known, edge(params.zero_threshold)), values)
+
     if kind.unit == "eV":
-        recipes = _electron_recipes(grid, known, kind, params.zero_threshold)
+        edges, recipes = {"band_gap": compare_edges("Band gap")}, _electron_recipes(grid, kind)
     else:
-        recipes = _phonon_recipes(grid, kind, params)
-
-    def apply(recipe: _Recipe, spectra: Spectra) -> Numbers:
-        # a prediction that is not finite gives nothing, and must not pass for an empty spectrum
-        undefined = ~np.isfinite(spectra.sum(axis=1))
-        return np.where(undefined, np.nan, recipe.of_spectra(np.where(known, np.nan_to_num(spectra), 0.0)))
-
-    return {
-        name: Quantity(
-            recipe.label,
-            recipe.unit,
-            apply(recipe, true),
-            {key: apply(recipe, spectra) for key, spectra in predictions.items()},
-        )
-        for name, recipe in recipes.items()
-    }
+        edges = {"maximum_frequency": compare_edges("Highest frequency")}
+        recipes = _phonon_recipes(grid, kind, params.temperature)
+    return edges | {name: compare(recipe) for name, recipe in recipes.items()}
 
 
-def _phonon_recipes(grid: Numbers, kind: DosKindParams, params: EvaluateParams) -> dict[str, _Recipe]:
-    """Heat capacity, entropy, free energy and frequencies; the number of modes where spectra have a scale."""
-    temperature = params.temperature
+def _of_known(spectra: Spectra, known: Known, function: Callable[[Spectra], Numbers]) -> Numbers:
+    """Apply a function to the known bins; a spectrum that is not finite gives nothing, and must not pass for empty."""
+    undefined = ~np.isfinite(spectra.sum(axis=1))
+    return np.where(undefined, np.nan, function(np.where(known, np.nan_to_num(spectra), 0.0)))
+
+
+def _phonon_recipes(grid: Numbers, kind: DosKindParams, temperature: float) -> dict[str, _Recipe]:
+    """Heat capacity, entropy, free energy and mean frequency; the number of modes where spectra have a scale."""
     at = f"at {temperature:g} K"
     recipes = {
         "heat_capacity": _Recipe(
@@ -96,17 +103,14 @@ def _phonon_recipes(grid: Numbers, kind: DosKindParams, params: EvaluateParams) 
             f"Free energy {at}", "kJ/mol", lambda dos: physics.vibrational_free_energy(grid, dos, temperature)
         ),
         "mean_frequency": _Recipe("Mean frequency", kind.unit, lambda dos: physics.mean_frequency(grid, dos)),
-        "maximum_frequency": _Recipe(
-            "Highest frequency", kind.unit, lambda dos: physics.maximum_frequency(grid, dos, params.zero_threshold)
-        ),
     }
     if kind.normalization == "none":
         recipes["modes"] = _Recipe("Modes in the window", "1/atom", lambda dos: dos.sum(axis=1))
     return recipes
 
 
-def _electron_recipes(grid: Numbers, known: Known, kind: DosKindParams, threshold: float) -> dict[str, _Recipe]:
-    """Band gap, DOS at and states below the Fermi energy; the number of electrons where spectra have a scale."""
+def _electron_recipes(grid: Numbers, kind: DosKindParams) -> dict[str, _Recipe]:
+    """DOS at and states below the Fermi energy; the number of electrons where spectra have a scale."""
     spacing = grid[1] - grid[0]
     per_energy = {"max": "of the maximum", "sum": "1/eV", "none": "states/eV/atom"}[kind.normalization]
     width = 1.0 if kind.normalization == "max" else spacing
@@ -116,7 +120,6 @@ def _electron_recipes(grid: Numbers, known: Known, kind: DosKindParams, threshol
         return physics.states_below_fermi_energy(grid, dos) / np.where(total > 0, total, np.nan)
 
     recipes = {
-        "band_gap": _Recipe("Band gap", "eV", lambda dos: physics.band_gap(grid, dos, known, threshold)),
         "dos_at_fermi_energy": _Recipe(
             "DOS at the Fermi energy", per_energy, lambda dos: physics.dos_at_fermi_energy(grid, dos) / width
         ),

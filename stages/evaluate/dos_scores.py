@@ -1,6 +1,6 @@
 """The metrics of one kind of density of states, and which test crystals to show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,11 @@ Grid = NDArray[np.float64]
 
 
 def split_metrics(
-    spectra: PredictedSpectra, grid: Grid, setting: DosKindParams, params: EvaluateParams
+    spectra: PredictedSpectra,
+    grid: Grid,
+    setting: DosKindParams,
+    params: EvaluateParams,
+    thresholds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return everything that is measured on one split.
 
@@ -29,12 +33,15 @@ def split_metrics(
         grid: (n_bins,) eV or cm⁻¹.
         setting: the kind's recipe.
         params: of the intervals and of the physics.
+        thresholds: by prediction, below which share of its maximum a DOS counts as zero.
 
     Returns:
         The scores of `dos_metrics`, and under `by_crystal_system`, `rescaled`, `physics` and `sum_rule` (where the
         recipe names a number of states) those of the functions below and of `dos_physics`.
     """
-    quantities = physical_quantities(spectra.true, spectra.predictions, spectra.known, grid, setting, params)
+    quantities = physical_quantities(
+        spectra.true, spectra.predictions, spectra.known, grid, setting, params, thresholds
+    )
     errors = spectra_errors(spectra.true, spectra.predictions["predicted"], spectra.known, grid)
     metrics: dict[str, Any] = dict(dos_metrics(spectra, grid, params.bootstrap_samples, params.seed))
     metrics["by_crystal_system"] = system_metrics(spectra.crystal_systems, errors)

@@ -24,3 +24,4 @@ class EvaluateParams(Section):
     bootstrap_samples: Positive
     temperature: PositiveFloat
     zero_threshold: Annotated[float, Field(gt=0, lt=1)]
+    predicted_zero_thresholds: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
