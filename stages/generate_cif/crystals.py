@@ -115,15 +115,22 @@ def _json(questions: Mapping[str, Sequence[str]]) -> str:
     return json.dumps(questions, sort_keys=True, ensure_ascii=False)
 
 
-def _spectrum_columns(record: CrystalRecord) -> dict[str, np.ndarray | None]:
+def _spectrum_columns(record: CrystalRecord) -> dict[str, Any]:
     def column(spectrum: Spectrum | None, axis: bool) -> np.ndarray | None:
         if spectrum is None:
             return None
         return (spectrum.x if axis else spectrum.density).astype(np.float32)
 
+    def by_element(projections: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
+        if projections is None:
+            return None
+        return {symbol: projections[symbol].astype(np.float32) for symbol in sorted(projections)}
+
     return {
         "edos_energy": column(record.edos, axis=True),
         "edos_density": column(record.edos, axis=False),
+        "edos_projected": by_element(record.edos_projected),
         "phdos_frequency": column(record.phdos, axis=True),
         "phdos_density": column(record.phdos, axis=False),
+        "phdos_projected": by_element(record.phdos_projected),
     }

@@ -14,6 +14,8 @@ from stages.shared.schemas import CRYSTALS_SCHEMA
 _FIELDS = tuple(name for name in CRYSTALS_SCHEMA.names if name != "split")
 _BOOKS = ("files", "notes", "own_properties")
 """Kept as JSON text."""
+_PROJECTED = {"edos_projected": "edos_energy", "phdos_projected": "phdos_frequency"}
+"""Parts of a spectrum by element, kept as JSON text, and the axis they belong to."""
 _COLUMNS = ", ".join((*_FIELDS, *_BOOKS))
 _INSERT = f"INSERT INTO crystals ({_COLUMNS}) VALUES ({', '.join('?' * (len(_FIELDS) + len(_BOOKS)))})"  # noqa: S608
 _IN_MEMORY_KIB = 4096
@@ -70,7 +72,7 @@ class CrystalStore:
         Returns:
             whether it is; if not, nothing changes.
         """
-        filled = ", ".join(f"{name} = COALESCE({name}, ?)" for name in _FIELDS)
+        filled = ", ".join(f"{name} = {_filled(name)}" for name in _FIELDS)
         query = f"UPDATE crystals SET {filled} WHERE material_id = ? AND fingerprint = ?"  # noqa: S608
         values = [_to_sql(crystal.columns[name]) for name in _FIELDS]
         place = (crystal.columns["material_id"], crystal.columns["fingerprint"])
@@ -118,7 +120,7 @@ class CrystalStore:
 
 def _crystal(row: Sequence[Any]) -> Crystal:
     _, *values, files, notes, own_properties = row
-    columns = {name: _from_sql(value) for name, value in zip(_FIELDS, values, strict=True)}
+    columns = {name: _from_sql(name, value) for name, value in zip(_FIELDS, values, strict=True)}
     return Crystal(
         columns["source"],
         columns["source_id"],
@@ -129,9 +131,20 @@ def _crystal(row: Sequence[Any]) -> Crystal:
     )
 
 
+def _filled(name: str) -> str:
+    """Return the SQL for a column that another record completes: parts by element come with their spectrum only."""
+    if name in _PROJECTED:
+        return f"CASE WHEN {_PROJECTED[name]} IS NULL THEN ? ELSE {name} END"
+    return f"COALESCE({name}, ?)"
+
+
 def _to_sql(value: Any) -> Any:
+    if isinstance(value, dict):
+        return json.dumps({element: density.tolist() for element, density in value.items()})
     return value.astype(np.float32).tobytes() if isinstance(value, np.ndarray) else value
 
 
-def _from_sql(value: Any) -> Any:
+def _from_sql(name: str, value: Any) -> Any:
+    if name in _PROJECTED and value is not None:
+        return {element: np.array(density, dtype=np.float32) for element, density in json.loads(value).items()}
     return np.frombuffer(value, dtype=np.float32) if isinstance(value, bytes) else value

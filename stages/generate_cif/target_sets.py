@@ -50,7 +50,11 @@ TARGET_SETS = {
     "jarvis__dft_3d_2021-mbj_bandgap": TargetSet("dft_3d_2021", "jid", ("mbj_bandgap",)),
     "jarvis__dft_3d_2021-ehull": TargetSet("dft_3d_2021", "jid", ("ehull",)),
 }
-"""By the name that Crystalformer gives them. Its sets of bulk and shear moduli are published as pickles only."""
+"""By the name that Crystalformer gives them.
+
+Its sets of bulk and shear moduli are published as pickles only: data/splits/README.md turns them into own records and
+lists for the scheme `file`.
+"""
 
 
 def published_split(name: str, folder: Path) -> dict[str, str]:

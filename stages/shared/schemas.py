@@ -10,6 +10,9 @@ import pyarrow as pa
 SPLITS = ("train", "val", "test")
 
 
+_BY_ELEMENT = pa.map_(pa.string(), pa.list_(pa.float32()))
+
+
 def _field(name: str, type_: pa.DataType, unit: str | None = None) -> pa.Field:
     return pa.field(name, type_, metadata=None if unit is None else {b"unit": unit.encode()})
 
@@ -45,13 +48,16 @@ CRYSTALS_SCHEMA = pa.schema(
         _field("questions", pa.string()),
         _field("edos_energy", pa.list_(pa.float32()), "eV"),
         _field("edos_density", pa.list_(pa.float32()), "states/eV/cell"),
+        _field("edos_projected", _BY_ELEMENT, "states/eV/cell"),
         _field("phdos_frequency", pa.list_(pa.float32()), "cm⁻¹"),
         _field("phdos_density", pa.list_(pa.float32()), "states/cm⁻¹/cell"),
+        _field("phdos_projected", _BY_ELEMENT, "states/cm⁻¹/cell"),
         _field("fingerprint", pa.string()),
         _field("split", pa.string()),
     ]
 )
 """One row per crystal. `edos_energy` is relative to the Fermi level; imaginary phonon frequencies are negative numbers;
+`edos_projected` and `phdos_projected` have the part of each element, by its symbol, at the same abscissae;
 `description` is text the source delivered about the structure, `narrative` and `explanation` the text of a narrative
 corpus, `questions` its multiple-choice questions as JSON text, `{name: [true statement, others …]}`; the rest is
 computed from the structure."""

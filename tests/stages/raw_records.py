@@ -65,17 +65,27 @@ def phonon_row(mp_id: str, elements: tuple[str, str] = ("Na", "Cl"), **cells: An
     return phonon_cells(mp_id, atoms) | cells
 
 
+PHONON_FREQUENCIES = np.linspace(0, 1000, 51)
+
+
+def phonon_parts(elements: Iterable[str]) -> dict[str, np.ndarray]:
+    """Phonon densities of states of elements, each at other frequencies; together they are 1 at most."""
+    names = sorted(set(elements))
+    peaks = {name: np.exp(-(((PHONON_FREQUENCIES - 200 - 60 * n) / 80) ** 2)) for n, name in enumerate(names, start=1)}
+    largest = np.sum(list(peaks.values()), axis=0).max()
+    return {name: peak / largest for name, peak in peaks.items()}
+
+
 def phonon_cells(mp_id: str, atoms: Atoms) -> dict[str, str]:
-    """Any crystal as a row of the phonon tutorial."""
+    """Any crystal as a row of the phonon tutorial, where the part of each element is divided by its own maximum."""
     structure = {name: array.tolist() for name, array in atoms.todict().items()}
-    frequencies = np.linspace(0, 1000, 51)
-    density = np.exp(-(((frequencies - 300) / 100) ** 2))
+    parts = phonon_parts(atoms.get_chemical_symbols())
     return {
         "mp_id": mp_id,
         "structure": str(structure),
-        "phfreq": str(frequencies.tolist()),
-        "phdos": str((density / density.max()).tolist()),
-        "pdos": str({symbol: density.tolist() for symbol in dict.fromkeys(atoms.get_chemical_symbols())}),
+        "phfreq": str(PHONON_FREQUENCIES.tolist()),
+        "phdos": str(np.sum(list(parts.values()), axis=0).tolist()),
+        "pdos": str({symbol: (part / part.max()).tolist() for symbol, part in parts.items()}),
     }
 
 

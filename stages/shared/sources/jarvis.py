@@ -118,13 +118,13 @@ def parse(row: RawRow) -> CrystalRecord:
     mbj_band_gap = fields.number("mbj_bandgap")
     if mbj_band_gap is not None:
         properties["mbj_band_gap"] = mbj_band_gap
-    edos = spectrum_fields.spectrum("edos_up", lambda up: _electron_dos(up, spectra))
+    edos = spectrum_fields.parsed("edos_up", lambda up: _electron_dos(up, spectra))
     return CrystalRecord(
         source_id=row.source_id,
         structure=structure,
         properties=properties,
         edos=edos,
-        phdos=spectrum_fields.spectrum("pdos_elast", _phonon_dos),
+        phdos=spectrum_fields.parsed("pdos_elast", _phonon_dos),
         notes=(*fields.notes, *spectrum_fields.notes),
     )
 

@@ -1,9 +1,10 @@
 """Materials Project: one JSON document a line, as mp-api returns summary documents.
 
 Besides the summary fields a document may hold `dos` (electron DOS: absolute energies in eV, `efermi`, densities in
-states/eV/cell per spin channel; ours or pymatgen's `CompleteDos` dictionary), `phonon_dos` (frequencies in THz,
-states/THz/cell; pymatgen's `PhononDos` dictionary reads the same) and `description` (robocrystallographer's text).
-Any field but the structure may be missing or null.
+states/eV/cell per spin channel), `phonon_dos` (frequencies in THz, states/THz/cell) and `description`
+(robocrystallographer's text). Both kinds of DOS may as well be what `as_dict` of pymatgen's `CompleteDos` and
+`CompletePhononDos` gives, which have parts by element; what the fetch stage downloads has none. Any field but the
+structure may be missing or null.
 
 Jain et al., *Commentary: The Materials Project*, APL Materials 1, 011002 (2013), doi 10.1063/1.4812323.
 """
@@ -14,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Structure
 
 from stages.shared.sources.files import BrokenFile, find_raw_file, iterate_lines
+from stages.shared.sources.projections import Projections, projections_of
 from stages.shared.sources.pymatgen_structure import pymatgen_structure
 from stages.shared.sources.record import (
     BadRecord,
@@ -26,6 +30,7 @@ from stages.shared.sources.record import (
     Spectrum,
     array_of,
     finite_number,
+    is_missing,
     per_formula_unit,
     spectrum_of,
 )
@@ -73,12 +78,19 @@ def parse(row: RawRow) -> CrystalRecord:
         "shear_modulus": _modulus(fields, "shear_modulus"),
         "total_magnetization": per_formula_unit(fields.number("total_magnetization"), structure),
     }
+    edos_projected = phdos_projected = None
+    if (edos := fields.parsed("dos", _electron_dos)) is not None:
+        edos_projected = fields.parsed("dos", lambda value: _electron_projections(value, edos, structure))
+    if (phdos := fields.parsed("phonon_dos", _phonon_dos)) is not None:
+        phdos_projected = fields.parsed("phonon_dos", lambda value: _phonon_projections(value, phdos, structure))
     return CrystalRecord(
         source_id=source_id,
         structure=structure,
         properties=properties,
-        edos=fields.spectrum("dos", _electron_dos),
-        phdos=fields.spectrum("phonon_dos", _phonon_dos),
+        edos=edos,
+        edos_projected=edos_projected,
+        phdos=phdos,
+        phdos_projected=phdos_projected,
         description=fields.text("description"),
         notes=tuple(fields.notes),
     )
@@ -113,12 +125,28 @@ def _electron_dos(value: Any) -> Spectrum:
     fermi_energy = finite_number(value.get("efermi"))
     if fermi_energy is None:
         raise BadRecord(f"the {what} has no Fermi energy")
-    channels = value.get("densities")
+    energies = array_of(value.get("energies"), f"the axis of the {what}", (None,))
+    return spectrum_of(energies - fermi_energy, _all_spins(value, len(energies), what), what)
+
+
+def _all_spins(dos: Any, n_energies: int, what: str) -> NDArray[np.float64]:
+    """Add the spin channels of the dictionary of a `Dos`, (n_energies,)."""
+    channels = dos.get("densities") if isinstance(dos, Mapping) else None
     if not isinstance(channels, Mapping) or not channels:
         raise BadRecord(f"the {what} has no densities")
-    energies = array_of(value.get("energies"), f"the axis of the {what}", (None,))
-    spins = [array_of(channel, f"the {what}", (len(energies),)) for channel in channels.values()]
-    return spectrum_of(energies - fermi_energy, np.sum(spins, axis=0), what)
+    spins = [array_of(channel, f"the {what}", (n_energies,)) for channel in channels.values()]
+    return np.asarray(np.sum(spins, axis=0), dtype=np.float64)
+
+
+def _electron_projections(value: Mapping[str, Any], total: Spectrum, structure: Structure) -> Projections | None:
+    """Return what lies within spheres around the atoms of each element, all spin channels added."""
+    what, by_element = "electron DOS", value.get("atom_dos")
+    if is_missing(by_element):
+        return None
+    if not isinstance(by_element, Mapping):
+        raise BadRecord(f"the {what} by element is no JSON object")
+    added = {symbol: _all_spins(dos, len(total.x), f"{what} of {symbol}") for symbol, dos in by_element.items()}
+    return projections_of(added, total, structure, what, partial=True)
 
 
 def _phonon_dos(value: Any) -> Spectrum:
@@ -129,3 +157,19 @@ def _phonon_dos(value: Any) -> Spectrum:
     frequencies = array_of(value.get("frequencies"), f"the axis of the {what}", (None,))
     densities = array_of(value.get("densities"), f"the {what}", (len(frequencies),))
     return spectrum_of(frequencies * CM_PER_THZ, densities / CM_PER_THZ, what)
+
+
+def _phonon_projections(value: Mapping[str, Any], total: Spectrum, structure: Structure) -> Projections | None:
+    """Add up the parts of the sites of each element, which `value["structure"]` names."""
+    what, sites = "phonon DOS", value.get("pdos")
+    if is_missing(sites):
+        return None
+    try:
+        symbols = [site.species.elements[0].symbol for site in pymatgen_structure(value.get("structure"))]
+    except BadRecord as error:
+        raise BadRecord(f"the {what} by site is of unknown sites: {error}") from None
+    parts = array_of(sites, f"the {what} by site", (len(symbols), len(total.x))) / CM_PER_THZ
+    added: Projections = {}
+    for symbol, part in zip(symbols, parts, strict=True):
+        added[symbol] = added.get(symbol, np.zeros_like(part)) + part
+    return projections_of(added, total, structure, what)

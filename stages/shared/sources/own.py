@@ -18,12 +18,14 @@ from pymatgen.core import Composition, Structure
 
 from stages.shared.schemas import CRYSTALS_SCHEMA, SCALAR_PROPERTIES
 from stages.shared.sources.own_files import ID_COLUMNS, SOURCE, kind_of, rows
+from stages.shared.sources.projections import Projections, projections_of
 from stages.shared.sources.pymatgen_structure import pymatgen_structure
 from stages.shared.sources.record import (
     BadRecord,
     CrystalRecord,
     Fields,
     RawRow,
+    Spectrum,
     formula_and_units,
     is_missing,
     shortened,
@@ -37,7 +39,7 @@ FILE_PATTERNS: tuple[str, ...] = ()
 """It has no files in the folder of the sample, but a folder of its own."""
 _READ_OTHERWISE = frozenset(
     {*ID_COLUMNS, "formula", "description", "narrative", "explanation", "structure", "cif"}
-    | {"edos_energy", "edos_density", "phdos_frequency", "phdos_density"}
+    | {"edos_energy", "edos_density", "edos_projected", "phdos_frequency", "phdos_density", "phdos_projected"}
 )
 _COMPUTED = frozenset(CRYSTALS_SCHEMA.names) - set(SCALAR_PROPERTIES) - _READ_OTHERWISE
 _PROPERTY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -62,12 +64,20 @@ def parse(row: RawRow) -> CrystalRecord:
     except BadRecord as error:
         raise BadRecord(str(error), source_id) from None
     _compare_formula(fields, structure)
+    edos = fields.parsed("edos_density", lambda y: spectrum_of(values.get("edos_energy"), y, "electron DOS"))
+    phdos = fields.parsed("phdos_density", lambda y: spectrum_of(values.get("phdos_frequency"), y, "phonon DOS"))
     return CrystalRecord(
         source_id=source_id,
         structure=structure,
         properties=_properties(fields),
-        edos=fields.spectrum("edos_density", lambda y: spectrum_of(values.get("edos_energy"), y, "electron DOS")),
-        phdos=fields.spectrum("phdos_density", lambda y: spectrum_of(values.get("phdos_frequency"), y, "phonon DOS")),
+        edos=edos,
+        edos_projected=fields.parsed(
+            "edos_projected", lambda parts: _projections(parts, edos, structure, "electron DOS", partial=True)
+        ),
+        phdos=phdos,
+        phdos_projected=fields.parsed(
+            "phdos_projected", lambda parts: _projections(parts, phdos, structure, "phonon DOS", partial=False)
+        ),
         description=fields.text("description"),
         narrative=fields.text("narrative"),
         explanation=fields.text("explanation"),
@@ -103,6 +113,14 @@ def _structure(values: Mapping[str, Any]) -> Structure:
     if not value.lstrip().startswith("{"):
         return read_cif(value)
     return pymatgen_structure(_object(value))
+
+
+def _projections(
+    value: Any, total: Spectrum | None, structure: Structure, what: str, *, partial: bool
+) -> Projections | None:
+    if total is None:
+        raise BadRecord(f"the {what} by element has no total beside it")
+    return projections_of(value, total, structure, what, partial=partial)
 
 
 def _compare_formula(fields: Fields, structure: Structure) -> None:

@@ -1,8 +1,9 @@
 """Phonon densities of states of the e3nn tutorial: a CSV file whose cells are Python literals.
 
 Columns: `mp_id`; `structure`, the dictionary of an `ase.Atoms` (numbers, positions in Å, cell, pbc); `phfreq`, 51
-wavenumbers from 0 to 1000 cm⁻¹; `phdos`, the density at each, 1 at its maximum; `pdos`, the same by element, which is
-not read. Beside it lie the published train, validation and test sets: lists of row numbers, counted from 0.
+wavenumbers from 0 to 1000 cm⁻¹; `phdos`, the density at each, 1 at its maximum; `pdos`, the same by element, each 1 at
+its own maximum, or `{}`. Beside it lie the published train, validation and test sets: lists of row numbers, counted
+from 0.
 
 Chen et al., *Direct Prediction of Phonon Density of States With Euclidean Neural Networks*, Adv. Sci. 8, 2004214
 (2021), doi 10.1002/advs.202004214; densities of states by Petretto et al., *High-throughput density-functional
@@ -18,6 +19,7 @@ from pymatgen.core import Element, Structure
 
 from stages.shared.sources.csv_table import iterate_csv
 from stages.shared.sources.files import BrokenFile, find_raw_file, iterate_lines
+from stages.shared.sources.projections import Projections, normalised_projections_of
 from stages.shared.sources.record import (
     BadRecord,
     CrystalRecord,
@@ -67,7 +69,9 @@ def _numbered_rows(folder: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
 
 
 def parse(row: RawRow) -> CrystalRecord:
-    """Return the crystal of one row with its phonon DOS.
+    """Return the crystal of one row with its phonon DOS, in total and by element.
+
+    How the elements share the states is lost by the normalisation in the file; it is found anew from the total.
 
     Raises:
         BadRecord: no `mp_id`, or no usable structure.
@@ -80,8 +84,11 @@ def parse(row: RawRow) -> CrystalRecord:
         structure = _structure(_literal(fields.values.get("structure"), "the structure"))
     except BadRecord as error:
         raise BadRecord(str(error), source_id) from None
-    phdos = fields.spectrum("phdos", lambda density: _phonon_dos(fields.values.get("phfreq"), density))
-    return CrystalRecord(source_id=source_id, structure=structure, phdos=phdos, notes=tuple(fields.notes))
+    phdos = fields.parsed("phdos", lambda density: _phonon_dos(fields.values.get("phfreq"), density))
+    projected = None if phdos is None else fields.parsed("pdos", lambda text: _projected(text, phdos, structure))
+    return CrystalRecord(
+        source_id=source_id, structure=structure, phdos=phdos, phdos_projected=projected, notes=tuple(fields.notes)
+    )
 
 
 def _structure(atoms: Any) -> Structure:
@@ -109,6 +116,11 @@ def _phonon_dos(frequencies: Any, density: Any) -> Spectrum:
     what = "phonon DOS"
     axis = _literal(frequencies, f"the axis of the {what}")
     return spectrum_of(axis, _literal(density, f"the {what}"), what)
+
+
+def _projected(text: str, total: Spectrum, structure: Structure) -> Projections | None:
+    what = "phonon DOS"
+    return normalised_projections_of(_literal(text, f"the {what} by element"), total, structure, what)
 
 
 def _literal(text: Any, what: str) -> Any:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from pymatgen.core import Composition, Element, Lattice, Structure
 
 MISSING_TEXTS = frozenset({"", "na", "nan", "none", "null"})
 """How sources spell a missing value where they write text; compared in lower case."""
+
+_T = TypeVar("_T")
 
 LARGEST_NUMBER = 1e30
 """Whatever is larger is no measurement in any unit, and would be infinite as a 32-bit number."""
@@ -61,15 +63,18 @@ class CrystalRecord:
     """A crystal as its source describes it, in our names and units.
 
     `source_id` is the id the source gives it. `properties` has the keys of `stages.shared.schemas.SCALAR_PROPERTIES`,
-    and in records of `own` further ones; `edos` is on E − E_F in eV, `phdos` on cm⁻¹; `questions` has statements of
-    which the first is true, by the name of the question; `notes` says what the source delivered but could not be used.
+    and in records of `own` further ones; `edos` is on E − E_F in eV, `phdos` on cm⁻¹, and `edos_projected` and
+    `phdos_projected` are their parts by element, at the same abscissae; `questions` has statements of which the first
+    is true, by the name of the question; `notes` says what the source delivered but could not be used.
     """
 
     source_id: str
     structure: Structure
     properties: Mapping[str, float | None] = field(default_factory=dict)
     edos: Spectrum | None = None
+    edos_projected: Mapping[str, NDArray[np.float64]] | None = None
     phdos: Spectrum | None = None
+    phdos_projected: Mapping[str, NDArray[np.float64]] | None = None
     description: str | None = None
     narrative: str | None = None
     explanation: str | None = None
@@ -107,7 +112,7 @@ class Fields:
             self.notes.append(f"{name} is not text: {shortened(value)}")
         return None
 
-    def spectrum(self, name: str, read: Callable[[Any], Spectrum]) -> Spectrum | None:
+    def parsed(self, name: str, read: Callable[[Any], _T]) -> _T | None:
         """Return what `read` makes of a field, None where the field is missing or `read` raises `BadRecord`."""
         value = self.values.get(name)
         if is_missing(value):

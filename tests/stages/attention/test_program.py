@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ase import Atoms
 
 from stages.attention import __main__ as program
 from stages.attention.projected import projected_shares, share_correlation
+from stages.generate_cif.__main__ import main as generate_cif
 from stages.shared.dos_network import build_model
 from stages.shared.errors import StageError
 from stages.shared.params import load_params
@@ -22,6 +24,7 @@ from stages.shared.tables import write_table
 from stages.shared.weights import save_weights
 from tests.pipeline.imports import ROOT
 from tests.stages.graph_tables import simple_cubic, write_graph_rows
+from tests.stages.raw_records import phonon_cells, phonon_parts, phonon_row, write_phonon_tutorial
 
 BINS = 51
 FREQUENCIES = np.linspace(0.0, 1000.0, 101)
@@ -114,6 +117,31 @@ def test_the_correlation_with_the_projected_dos_is_that_of_the_written_columns(
     columns = np.array([[float(row["refine"]), float(row["projected_share"])] for row in given])
     assert 5 < len(given) < BINS  # there are hardly any states above 500 cm⁻¹
     assert f"Cl: correlation {np.corrcoef(columns.T)[0, 1]:.2f}" in capsys.readouterr().out
+
+
+def test_parts_of_the_phonon_tutorial_reach_the_command_and_the_table_is_the_same_however_it_is_made(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    atoms = Atoms("CsCl", scaled_positions=[[0, 0, 0], [0.5, 0.5, 0.5]], cell=4.1 * np.eye(3), pbc=True)
+    others = [phonon_row(f"mp-{number}") for number in range(40)]
+    write_phonon_tutorial(world / "data/raw", [phonon_cells("CsCl", atoms), *others])
+    tables = []
+    for workers in ("1", "2"):
+        monkeypatch.setenv("XTALK_WORKERS", workers)
+        generate_cif()
+        tables.append((world / "data/crystals.parquet").read_bytes())
+    assert tables[0] == tables[1]
+
+    run(monkeypatch, "phonon", "CsCl")
+    rows = read(world / "plots/attention/phonon/CsCl_elements.csv")
+    parts = phonon_parts(["Cs", "Cl"])
+    shares = parts["Cl"] / (parts["Cs"] + parts["Cl"])
+    found = [row["projected_share"] for row in rows if row["element"] == "Cl"]
+    for share, expected in zip(found, shares, strict=True):
+        assert not share or float(share) == pytest.approx(expected, abs=1e-4)
+    assert 5 < len([share for share in found if share]) < BINS
+    said = capsys.readouterr().out
+    assert all(f"{element}: correlation " in said for element in ("Cs", "Cl"))
 
 
 def test_a_table_without_projected_spectra_leaves_their_column_empty(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,12 +14,12 @@ import pytest
 
 from stages.fetch import narratives
 from stages.shared.errors import StageError
-from stages.shared.params import NarrativesFetchParams
+from stages.shared.params import NarrativesFetchParams, load_params
 from stages.shared.sources.registry import SOURCES
 from tests.stages.fetch.hub import COMMIT, REPOSITORY, Hub
 from tests.stages.fetch.loopback import HTML, Loopback, Reply, serve, unused_address
 from tests.stages.fetch.stage_runs import fetch, remote_params, start_fetch
-from tests.stages.raw_records import SAMPLE
+from tests.stages.raw_records import ROOT, SAMPLE
 
 CORPORA = ["mp_3d_2020", "dft_3d", "oqmd", "aflow2"]
 LARGE = np.random.RandomState(0).bytes(3_000_000)
@@ -86,6 +87,12 @@ def test_a_branch_gives_the_files_of_its_commit_and_says_which_it_is(
     assert files["narratives_dft_3d.parquet"]["revision"] == COMMIT
     assert f"revision main is commit {COMMIT}" in capsys.readouterr().out
     assert f"/datasets/{REPOSITORY}/resolve/{COMMIT}/dft_3d_gpt_narratives.parquet" in served.loopback.paths()
+
+
+@pytest.mark.parametrize("source", ["narratives", "phonon_tutorial"])
+def test_by_default_a_commit_is_fetched_so_that_it_stays_the_same(source: str) -> None:
+    params = load_params("fetch", path=ROOT / "params.yaml").fetch
+    assert re.fullmatch(r"[0-9a-f]{40}", getattr(params, source).revision)
 
 
 def test_a_file_that_the_revision_lacks_is_named(served: Served, tmp_path: Path) -> None:

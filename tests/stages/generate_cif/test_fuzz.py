@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifWriter
 from pymatgen.io.vasp import Poscar
@@ -47,7 +47,20 @@ def _small_documents(count: int) -> list[dict[str, Any]]:
         if dos := document.get("dos"):
             dos["energies"] = dos["energies"][::100]
             dos["densities"] = {spin: values[::100] for spin, values in dos["densities"].items()}
+        _give_parts(document)
     return found[:count]
+
+
+def _give_parts(document: dict[str, Any]) -> None:
+    """Add parts by element and by site, all alike, as pymatgen's `CompleteDos` and `CompletePhononDos` write them."""
+    sites = document["structure"]["sites"]
+    if dos := document.get("dos"):
+        spins = {spin: [value / len(sites) for value in values] for spin, values in dos["densities"].items()}
+        dos["atom_dos"] = {site["species"][0]["element"]: {"densities": spins} for site in sites}
+    if dos := document.get("phonon_dos"):
+        dos["frequencies"], dos["densities"] = dos["frequencies"][::50], dos["densities"][::50]
+        dos["pdos"] = [[value / len(sites) for value in dos["densities"]]] * len(sites)
+        dos["structure"] = document["structure"]
 
 
 def _structures(count: int) -> list[Structure]:
@@ -76,7 +89,9 @@ def _extxyz(structure: Structure) -> str:
 
 
 def _own_record(structure: Structure) -> dict[str, Any]:
+    elements = structure.symbol_set
     spectrum = {"phdos_frequency": [0.0, 1.0, 2.0], "phdos_density": [0.0, 1.0, 0.5]}
+    spectrum["phdos_projected"] = {symbol: [0.0, 1 / len(elements), 0.5 / len(elements)] for symbol in elements}
     labels = {"id": "a", "formula": structure.reduced_formula, "hardness": 3.0, "band_gap": 1.0, "description": "Text."}
     return {"structure": structure.as_dict(), **labels, **spectrum}
 
@@ -141,7 +156,7 @@ def test_there_are_ten_thousand_of_them() -> None:
 def test_a_broken_record_is_a_crystal_or_a_reason(kind: str, params: GenerateCifParams) -> None:
     good, broken = _rows_of(kind)
     random, source = Random(0), kind.split(" ")[0]
-    accepted = 0
+    accepted = with_parts = 0
     for number in range(COUNTS[kind]):
         row = RawRow(source, f"row-{number}", broken(good[random.randint(len(good))], random))
         result = crystal_from_row(row, params.symmetry_tolerance, params.max_atoms)
@@ -153,6 +168,8 @@ def test_a_broken_record_is_a_crystal_or_a_reason(kind: str, params: GenerateCif
             assert "\n" not in result.reason
         else:
             _assert_sound(result)
+            with_parts += result.columns["phdos_projected"] is not None
+    assert bool(with_parts) == (kind in ("materials_project", "phonon_tutorial", "own records", "own tables"))
     assert 0.05 < accepted / COUNTS[kind] < 0.95  # neither all harmless nor all hopeless
 
 
@@ -160,11 +177,19 @@ def _assert_sound(crystal: Crystal) -> None:
     assert {*crystal.columns, "split"} == set(CRYSTALS_SCHEMA.names)
     numbers = [crystal.columns[name] for name in SCALAR_PROPERTIES] + list(crystal.own_properties.values())
     assert all(number is None or np.isfinite(number) for number in numbers)
-    for axis, density in (("edos_energy", "edos_density"), ("phdos_frequency", "phdos_density")):
-        assert (crystal.columns[axis] is None) == (crystal.columns[density] is None)
-        if crystal.columns[axis] is not None:
-            assert len(crystal.columns[axis]) == len(crystal.columns[density])
-            assert np.isfinite(crystal.columns[density]).all()
+    for kind, axis in (("edos", "edos_energy"), ("phdos", "phdos_frequency")):
+        x, density, parts = (
+            crystal.columns[axis],
+            crystal.columns[f"{kind}_density"],
+            crystal.columns[f"{kind}_projected"],
+        )
+        assert (x is None) == (density is None)
+        if x is not None:
+            assert len(x) == len(density)
+            assert np.isfinite(density).all()
+        if parts is not None:
+            assert set(parts) == {element.symbol for element in Composition(crystal.columns["formula"])}
+            assert all(len(part) == len(x) and (part >= 0).all() and np.isfinite(part).all() for part in parts.values())
 
 
 def _broken(kind: str, count: int, part: str) -> list[Any]:

@@ -16,6 +16,8 @@ from stages.shared.errors import StageError
 from stages.shared.schemas import CRYSTALS_SCHEMA
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_finite = st.floats(width=32, allow_nan=False, allow_infinity=False)  # what the readers let through
+_parts = st.none() | st.lists(_finite).map(lambda density: {"Cl": np.array(density, dtype=np.float32)})
 _number = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -27,11 +29,17 @@ def crystal(material_id: str, **columns: Any) -> Crystal:
 
 
 @settings(max_examples=60)
-@given(st.dictionaries(_text, st.tuples(_number, st.none() | _text, st.lists(st.floats(width=32), min_size=1))))
+@given(st.dictionaries(_text, st.tuples(_number, st.none() | _text, st.lists(st.floats(width=32), min_size=1), _parts)))
 def test_every_value_comes_back_bit_for_bit_and_ids_are_sorted_as_python_sorts(values: dict[str, Any]) -> None:
     crystals = {
-        name: crystal(name, band_gap=gap, narrative=text, edos_density=np.array(density, dtype=np.float32))
-        for name, (gap, text, density) in values.items()
+        name: crystal(
+            name,
+            band_gap=gap,
+            narrative=text,
+            edos_density=np.array(density, dtype=np.float32),
+            edos_projected=parts,
+        )
+        for name, (gap, text, density, parts) in values.items()
     }
     with closing(CrystalStore()) as store:
         for one in crystals.values():
@@ -44,7 +52,10 @@ def test_every_value_comes_back_bit_for_bit_and_ids_are_sorted_as_python_sorts(v
         assert (found.source, found.files, found.notes) == (expected.source, expected.files, expected.notes)
         assert set(found.columns) == set(expected.columns)
         for name, value in expected.columns.items():
-            if isinstance(value, np.ndarray):
+            if isinstance(value, dict):
+                parts = found.columns[name]
+                assert {element: part.tobytes() for element, part in parts.items()} == {"Cl": value["Cl"].tobytes()}
+            elif isinstance(value, np.ndarray):
                 assert found.columns[name].tobytes() == value.tobytes()
             elif isinstance(value, float):
                 assert (found.columns[name], math.copysign(1, found.columns[name])) == (value, math.copysign(1, value))
@@ -74,6 +85,20 @@ def test_texts_and_matches_are_kept_while_the_crystals_are_read() -> None:
         assert [store.matches_of(name) for name in "abd"] == [["y", "z"], ["y", "z"], []]
         assert [store.has_narrative(name) for name in "abc"] == [False, True, False]
         assert [one.columns["questions"] for one in store.sorted_by_id()] == [None, "{}", None]
+
+
+def test_parts_by_element_come_with_the_spectrum_they_belong_to_and_with_no_other() -> None:
+    coarse, fine = np.zeros(2, dtype=np.float32), np.zeros(5, dtype=np.float32)
+    whole = {"phdos_frequency": fine, "phdos_density": fine}
+    parted = {"phdos_frequency": coarse, "phdos_density": coarse, "phdos_projected": {"Na": coarse}}
+    with closing(CrystalStore()) as store:
+        store.add(crystal("has a spectrum", fingerprint="x", **whole))
+        store.add(crystal("has none", fingerprint="x"))
+        for name in ("has a spectrum", "has none"):
+            assert store.complete(crystal(name, fingerprint="x", **parted))
+        kept, completed = store.in_order_of_arrival()
+    assert (len(kept.columns["phdos_density"]), kept.columns["phdos_projected"]) == (5, None)
+    assert (len(completed.columns["phdos_density"]), list(completed.columns["phdos_projected"])) == (2, ["Na"])
 
 
 def test_a_full_disk_is_one_sentence() -> None:

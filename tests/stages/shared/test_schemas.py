@@ -20,6 +20,9 @@ Rows = list[dict[str, Any]]
 
 def values_of(type_: pa.DataType) -> st.SearchStrategy[Any]:
     """Values a column of this type may hold: any text of UTF-8, any number of its width, empty lists too."""
+    if pa.types.is_map(type_):
+        pairs = st.dictionaries(values_of(type_.key_type), values_of(type_.item_type), max_size=3)
+        return pairs.map(lambda one: list(one.items()))
     if pa.types.is_list(type_):
         return st.lists(values_of(type_.value_type), max_size=5)
     if pa.types.is_floating(type_):
@@ -44,6 +47,8 @@ def same(found: Any, expected: Any) -> bool:
     """Equal, not-a-number to itself and to nothing else, and minus zero to itself."""
     if isinstance(expected, list):
         return isinstance(found, list) and len(found) == len(expected) and all(map(same, found, expected))
+    if isinstance(expected, tuple):
+        return isinstance(found, tuple) and all(map(same, found, expected))
     if isinstance(expected, float):
         if math.isnan(expected):
             return isinstance(found, float) and math.isnan(found)

@@ -145,6 +145,43 @@ def test_spectra_of_ones_own_are_kept(tmp_path: Path) -> None:
     assert ["electron DOS" in note[3] for note in ledger.notes] == [True]
 
 
+def test_parts_of_spectra_are_kept_from_json_lines_and_parquet_alike(tmp_path: Path) -> None:
+    spectra: dict[str, Any] = {"phdos_frequency": [0.0, 10.0, 20.0], "phdos_density": [0.0, 2.0, 1.0]}
+    spectra |= {"phdos_projected": {"Na": [0.0, 2.0, 0.0], "Cl": [0.0, 0.0, 1.0]}}
+    spectra |= {"edos_energy": [-1.0, 1.0], "edos_density": [3.0, 2.0]}
+    spectra |= {"edos_projected": {"Na": [1.0, 1.0], "Cl": [1.0, 0.5]}}
+    write_own(tmp_path, {"a.jsonl": _labelled(SALT, id="a", **spectra)})
+    row = {"id": "b", "structure": json.dumps(SALT.as_dict()), **spectra}
+    maps = pa.map_(pa.string(), pa.list_(pa.float64()))
+    columns = {name: pa.array([value], maps if name.endswith("_projected") else None) for name, value in row.items()}
+    pq.write_table(pa.table(columns), tmp_path / "own" / "b.parquet")
+    pq.write_table(pa.Table.from_pylist([row | {"id": "c"}]), tmp_path / "own" / "c.parquet")  # a field an element
+    found, ledger = _crystals(tmp_path)
+    assert list(found) == ["a", "b", "c"]
+    for crystal in found.values():
+        for name in ("phdos_projected", "edos_projected"):
+            parts = {symbol: density.tolist() for symbol, density in crystal.columns[name].items()}
+            assert parts == spectra[name]
+    assert ledger.notes == []
+
+
+def test_parts_of_spectra_that_fit_no_total_are_left_out_with_a_note(tmp_path: Path) -> None:
+    parts = {
+        "phdos_projected": {"Na": [0.0, 2.0], "Cl": [0.0, 0.0]},
+        "edos_projected": {"Na": [3.0, 2.0], "Cl": [3.0, 2.0]},
+    }
+    spectra = {"edos_energy": [-1.0, 1.0], "edos_density": [3.0, 2.0]}
+    write_own(tmp_path, {"a.jsonl": _labelled(SALT, id="a", **parts, **spectra)})
+    found, ledger = _crystals(tmp_path)
+    assert found["a"].columns["edos_density"].tolist() == [3.0, 2.0]
+    assert found["a"].columns["edos_projected"] is None
+    assert found["a"].columns["phdos_projected"] is None
+    assert [note[3] for note in ledger.notes] == [
+        "the electron DOS by element does not add up to the total",
+        "the phonon DOS by element has no total beside it",
+    ]
+
+
 def test_a_compressed_table_that_breaks_off_keeps_what_came_before(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     noise = np.random.RandomState(0)  # does not compress, so that the end of the file is the last row

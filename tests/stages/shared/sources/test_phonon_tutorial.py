@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import re
 from pathlib import Path
 
 import ase
@@ -25,6 +26,7 @@ from stages.shared.tables import read_json, read_table
 from tests.stages.raw_records import (
     ROOT,
     phonon_cells,
+    phonon_parts,
     phonon_row,
     read_sample_materials_project,
     write_phonon_tutorial,
@@ -107,6 +109,46 @@ def test_a_density_that_cannot_be_used_costs_only_itself() -> None:
     record = _parsed(phonon_row("mp-1", phdos="[0.0, 1.0]"))
     assert record.phdos is None
     assert record.notes == ("the phonon DOS has 2 values on 51 points",)
+
+
+def test_the_parts_of_the_elements_come_back_with_the_shares_that_the_file_has_normalised_away() -> None:
+    record = _parsed(phonon_row("mp-1"))
+    expected = phonon_parts(["Na", "Cl"])
+    assert record.phdos_projected is not None
+    assert list(record.phdos_projected) == ["Cl", "Na"]
+    for symbol, density in expected.items():
+        assert density.max() < 0.9  # in the file each is 1 at most
+        np.testing.assert_allclose(record.phdos_projected[symbol], density, atol=1e-12)
+    assert record.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("pdos", "note"),
+    [
+        ("{'Na': [0.0, 1.0], 'Cl': [0.0, 1.0]}", r"phonon DOS of Cl has shape \(2,\), not 51"),
+        ("{'Na': [0.0, 1.0]", "phonon DOS by element is no complete Python literal"),
+        ("[1.0, 2.0]", "phonon DOS by element is no list by symbol"),
+        (str({"Na": [1.0] * 51, "K": [1.0] * 51}), "phonon DOS by element has .*, the structure Cl, Na"),
+        (str({"Na": [1.0] * 51, "Cl": [-1.0] * 51}), "phonon DOS of Cl is negative somewhere"),
+        (str({"Na": [1.0] * 51, "Cl": [1.0] * 51}), "cannot be weighed"),
+        (str({"Na": [1.0] * 51, "Cl": [0.0, 1.0] * 25 + [0.0]}), "does not add up to the total"),
+        ("{1: [1.0] * 51}", "no complete Python literal"),
+        (str({1: [1.0] * 51}), "by element has"),
+    ],
+)
+def test_parts_that_cannot_be_used_cost_only_themselves(pdos: str, note: str) -> None:
+    record = _parsed(phonon_row("mp-1", pdos=pdos))
+    assert record.phdos is not None
+    assert record.phdos_projected is None
+    assert len(record.notes) == 1
+    assert re.search(note, record.notes[0])
+
+
+@pytest.mark.parametrize("pdos", ["{}", ""])
+def test_a_row_without_parts_is_no_fault(pdos: str) -> None:
+    record = _parsed(phonon_row("mp-1", pdos=pdos))
+    assert record.phdos is not None
+    assert (record.phdos_projected, record.notes) == (None, ())
 
 
 def test_the_published_density_is_the_target_where_nothing_is_smoothed_again() -> None:
