@@ -2,7 +2,8 @@
 
 Numerical libraries choose their kernels by processor when they are first imported, and kernels differ in the last
 bits. The settings below ask for the same kernels everywhere (those of any x86 processor since 2013), so that a result
-can be compared to the byte. Whoever wants other kernels sets the variables before.
+can be compared to the byte. Arrow is to take its memory from the system, which gets it back; the pools of its own keep
+more and more over a long run. Whoever wants other settings sets the variables before.
 """
 
 import os
@@ -12,5 +13,6 @@ for _name, _value in (
     ("MKL_CBWR", "AVX2,STRICT"),
     ("ONEDNN_MAX_CPU_ISA", "AVX2"),
     ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
+    ("ARROW_DEFAULT_MEMORY_POOL", "system"),
 ):
     os.environ.setdefault(_name, _value)
