@@ -2,6 +2,8 @@
 
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,20 @@ from stages.shared.tables import read_csv, read_json, read_table
 from tests.stages.raw_records import ROOT, read_sample_json
 
 COUNTS = {"train": 12, "val": 3, "test": 4}
-CODE = re.search(r"```python\n(.*?)```", (ROOT / "data/splits/README.md").read_text(encoding="utf-8"), re.DOTALL)
+(CODE,) = re.findall(r"```python\n(.*?)```", (ROOT / "data/splits/README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+class _RunsAProgram:
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        return Path.write_text, (Path("it_ran"), "yes")  # type: ignore[return-value]
+
+
+def _convert(modulus: str) -> subprocess.CompletedProcess[str]:
+    """Run the lines of the README in the current folder, as a user would."""
+    for folder in ("data/own", "data/splits"):
+        Path(folder).mkdir(parents=True)
+    Path("convert.py").write_text(CODE.replace('modulus = "bulk"', f'modulus = "{modulus}"'), encoding="utf-8")
+    return subprocess.run([sys.executable, "convert.py"], check=False, capture_output=True, text=True)
 
 
 def _published(modulus: str) -> dict[str, list[dict[str, Any]]]:
@@ -42,10 +57,7 @@ def test_the_lines_of_the_readme_give_each_crystal_its_published_split_and_label
     published = _published(modulus)
     for split, rows in published.items():
         Path(f"{modulus}_megnet_{split}.pkl").write_bytes(pickle.dumps(rows))
-    for folder in ("data/own", "data/splits"):
-        Path(folder).mkdir(parents=True)
-    assert CODE is not None
-    exec(CODE[1].replace('modulus = "bulk"', f'modulus = "{modulus}"'), {})  # noqa: S102 - what a user would do
+    assert _convert(modulus).returncode == 0
 
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["generate_cif"]["split"]["scheme"] = "file"
@@ -66,3 +78,12 @@ def test_the_lines_of_the_readme_give_each_crystal_its_published_split_and_label
         assert one["volume_per_atom"] == pytest.approx(structure.volume / len(structure))
     manifest = read_json(Path("data/crystals_counts.json"))["split"]
     assert (manifest["without_split"], manifest["ids_not_found"]) == (0, 0)
+
+
+def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bulk_megnet_train.pkl").write_bytes(pickle.dumps([_RunsAProgram()]))
+    result = _convert("bulk")
+    assert result.returncode != 0
+    assert "might run something" in result.stderr
+    assert not Path("it_ran").exists()
