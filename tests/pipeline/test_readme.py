@@ -61,6 +61,22 @@ def test_the_comparison_of_encoders_in_retrieval_says_what_the_committed_metrics
     assert table_row("Text to crystal, top-1") == [f"{100 * value:.0f} %" for value in expected]
 
 
+DOS_COMPARISON = {
+    "Phonon DOS, R² of three seeds": ("phonon", "r2"),
+    "Phonon DOS, MAE of three seeds": ("phonon", "mae"),
+    "Electron DOS, R² of three seeds": ("electron", "r2"),
+    "Electron DOS, MAE of three seeds": ("electron", "mae"),
+}
+
+
+@pytest.mark.parametrize("label", DOS_COMPARISON)
+def test_the_comparison_with_the_published_model_says_what_the_committed_metrics_say(label: str) -> None:
+    kind, score = DOS_COMPARISON[label]
+    models = read_json(ROOT / "metrics/ablation/dos.json")[kind]
+    pairs = [(models[name][f"{score}_mean"], models[name][f"{score}_std"]) for name in ("corrected", "published")]
+    assert table_row(label) == [f"{mean:.3f} ± {spread:.3f}".replace("-", "−") for mean, spread in pairs]
+
+
 def test_every_file_and_every_parameter_named_in_the_readme_exists() -> None:
     for path in re.findall(r"\]\(([^)h][^)]*)\)", README):
         assert (ROOT / path).exists(), path
