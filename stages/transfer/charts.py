@@ -29,6 +29,9 @@ def draw_curves(path: Path, scores: Mapping[str, Sequence[Mapping[str, Any]]], k
                 each = entry["r2_of_each_seed"]
                 axes.plot([n_labels] * len(each), each, "o", color=color, markersize=3.5, alpha=0.6)
         axes.set_xscale("log")
+        sizes = sorted({entry["n_labels"] for entries in scores.values() for entry in entries})
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set_xticks([], minor=True)
         axes.set_xlabel("crystals with a label")
         axes.set_ylabel("R², test crystals")
         axes.set_title(f"{kind.capitalize()} DOS")
