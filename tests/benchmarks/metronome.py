@@ -15,9 +15,9 @@ _TEXT = json.dumps({f"atom {number}": [number / 7.0, number / 11.0, number / 13.
 class Metronome:
     """Within `with`, the process does the task twice a second of its time: about one hundredth of it.
 
-    Needs the signal SIGPROF, and the main thread for itself. Where `work` took the times `t` and the tasks in between
-    `s_k` seconds each, `t * mean(1 / s_k)` is the number of tasks that would have been done instead: it does not change
-    with the clock of the processor, or with what another program takes from its caches.
+    Needs the signal SIGPROF and the main thread. Where the other work took t seconds and the tasks between s_k each,
+    t times the mean of 1 / s_k, which is `speed`, is the number of tasks that would have been done instead: it hardly
+    changes with the clock of the processor, or with what another program takes from its caches.
     """
 
     def __init__(self) -> None:
