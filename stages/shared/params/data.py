@@ -26,12 +26,17 @@ class MaterialsProjectFetchParams(Section):
 class JarvisFetchParams(Section):
     """Which data sets of JARVIS are downloaded."""
 
-    datasets: Annotated[list[Literal["dft_3d", "dft_3d_2021", "megnet", "edos_pdos"]], Field(min_length=1)]
+    datasets: Annotated[
+        list[Literal["dft_3d", "dft_3d_2021", "megnet", "megnet_bulk", "megnet_shear", "edos_pdos"]],
+        Field(min_length=1),
+    ]
 
     @model_validator(mode="after")
     def _holds_one_edition(self) -> "JarvisFetchParams":
         if {"dft_3d", "dft_3d_2021"} <= set(self.datasets):
             raise ValueError("datasets must not name two editions of dft_3d, which share their ids")
+        if len({"megnet", "megnet_bulk", "megnet_shear"} & set(self.datasets)) > 1:
+            raise ValueError("datasets must not name two of megnet, megnet_bulk and megnet_shear: they share ids")
         return self
 
 
@@ -97,7 +102,12 @@ class SplitParams(Section):
     seen_species_counts: Annotated[list[Positive], Field(min_length=1)]
     directory: str
     target_set: Literal[
-        "jarvis__megnet", "jarvis__dft_3d_2021", "jarvis__dft_3d_2021-mbj_bandgap", "jarvis__dft_3d_2021-ehull"
+        "jarvis__megnet",
+        "jarvis__megnet-bulk",
+        "jarvis__megnet-shear",
+        "jarvis__dft_3d_2021",
+        "jarvis__dft_3d_2021-mbj_bandgap",
+        "jarvis__dft_3d_2021-ehull",
     ]
 
     @model_validator(mode="after")

@@ -45,14 +45,31 @@ def open_text(path: Path) -> IO[str]:
     Raises:
         BrokenFile: a zip archive that is damaged, encrypted, or holds anything but one file.
     """
+    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8", errors="replace")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the whole content of a file, plain, as `.gz` or alone in a `.zip`.
+
+    Raises:
+        BrokenFile: the compressed data break off or are damaged, or a zip archive holds anything but one file.
+    """
+    with _open_bytes(path) as file:
+        try:
+            return file.read()
+        except _UNREADABLE as error:
+            raise BrokenFile(f"{path.name} cannot be read: {error}") from None
+
+
+def _open_bytes(path: Path) -> IO[bytes] | gzip.GzipFile:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
+        return gzip.open(path)
     if path.suffix == ".zip":
         return _open_zipped(path)
-    return path.open(encoding="utf-8", errors="replace")
+    return path.open("rb")
 
 
-def _open_zipped(path: Path) -> IO[str]:
+def _open_zipped(path: Path) -> IO[bytes]:
     """Open the file in a zip archive as a stream. It is not extracted: what path the archive gives it is not used."""
     try:
         with zipfile.ZipFile(path) as archive:  # the member keeps the archive open
@@ -63,7 +80,7 @@ def _open_zipped(path: Path) -> IO[str]:
             ]
             if len(members) != 1:
                 raise BrokenFile(f"{path.name} holds {len(members)} files, not one")
-            return io.TextIOWrapper(archive.open(members[0]), encoding="utf-8", errors="replace")
+            return archive.open(members[0])
     # an encrypted file is a RuntimeError, an unknown compression a NotImplementedError, which is one too
     except (*_UNREADABLE, RuntimeError) as error:
         raise BrokenFile(f"{path.name} cannot be read: {error}") from None

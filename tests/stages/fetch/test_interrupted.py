@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from stages.fetch.jarvis import DATASETS
 from tests.stages.fetch.conftest import InterruptedRun, kill_when_stalled
-from tests.stages.fetch.figshare import Figshare, sample_files
+from tests.stages.fetch.figshare import NUMBERS, Figshare, sample_files
 from tests.stages.fetch.loopback import Reply, Request, serve
 from tests.stages.fetch.stage_runs import fetch, remote_params
 
@@ -27,7 +26,7 @@ def test_nothing_lies_under_a_final_name_when_a_download_is_killed(interrupted_r
 
 def test_a_killed_file_goes_on_in_its_middle_and_comes_out_the_same(tmp_path: Path) -> None:
     files = sample_files()
-    number = DATASETS["edos_pdos"].file
+    number = NUMBERS["jarvis_edos_pdos.json.zip"]
     service = Figshare(files)
     half = len(files[number]) // 2
     stall = [Reply(files[number], headers={"ETag": f'"{number}"'}, cut=half, stall=True)]

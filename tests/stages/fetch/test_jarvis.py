@@ -6,23 +6,25 @@ from typing import Any
 
 import pytest
 
-from stages.fetch.jarvis import DATASETS, download
+from stages.fetch.jarvis import download
 from stages.shared.errors import StageError
 from stages.shared.params import JarvisFetchParams
 from stages.shared.sources import jarvis
 from stages.shared.sources.record import RawRow
-from tests.stages.fetch.figshare import Figshare, sample_files
-from tests.stages.fetch.loopback import HTML, Loopback, Reply, serve, unused_address
+from tests.stages.fetch.figshare import NUMBERS, Figshare, sample_files
+from tests.stages.fetch.loopback import HTML, Loopback, Reply, Request, serve, unused_address
 from tests.stages.fetch.stage_runs import fetch, remote_params
 from tests.stages.raw_records import SAMPLE
 
 ENDPOINT = "XTALK_FIGSHARE_ENDPOINT"
+MODULI = {name: number for name, number in NUMBERS.items() if name.endswith(".pkl")}
+SHEAR = tuple(MODULI[f"jarvis_megnet_shear_{split}.pkl"] for split in ("train", "val", "test"))
 
 
 def _download(server: Loopback, folder: Path, monkeypatch: pytest.MonkeyPatch, *datasets: str) -> dict[str, object]:
     monkeypatch.setenv(ENDPOINT, server.url)
     (folder / "raw").mkdir(parents=True)
-    (folder / "scratch").mkdir()
+    (folder / "scratch").mkdir(exist_ok=True)
     params = JarvisFetchParams.model_validate({"datasets": list(datasets)})
     return dict(download(params, folder / "raw", folder / "scratch"))
 
@@ -74,9 +76,62 @@ def test_a_file_of_an_older_version_is_found_and_checked(tmp_path: Path, monkeyp
     assert len(list(jarvis.rows(tmp_path / "raw"))) == 50
 
 
+def test_the_files_of_a_project_are_found_in_its_articles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {number: f"pickle {number}".encode() for number in MODULI.values()}
+    with serve(Figshare(files)) as server:
+        facts = _download(server, tmp_path, monkeypatch, "megnet_shear")
+        assert server.paths().count("/projects/165430/articles") == 3  # two pages, and one with nothing new
+        assert server.paths()[-4].endswith("/versions/1/files")
+        assert server.paths()[-3:] == [f"/file/download/{number}" for number in SHEAR]
+    assert list(facts) == [f"jarvis_megnet_shear_{split}.pkl" for split in ("test", "train", "val")]
+    for name, number in MODULI.items():
+        if "shear" in name:
+            assert (tmp_path / "raw" / name).read_bytes() == files[number]
+            digest = hashlib.sha256(files[number]).hexdigest()
+            assert facts[name] == {"sha256": digest, "bytes": len(files[number]), "figshare_file": number}
+
+
+def test_of_a_project_only_what_is_missing_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scratch").mkdir()
+    for split in ("train", "val"):
+        (tmp_path / f"scratch/jarvis_megnet_shear_{split}.pkl").touch()
+    with serve(Figshare(dict.fromkeys(SHEAR, b"pickle"))) as server:
+        _download(server, tmp_path, monkeypatch, "megnet_shear")
+        assert [path for path in server.paths() if "download" in path] == [f"/file/download/{SHEAR[2]}"]
+
+
+def test_a_service_that_sends_one_page_for_all_comes_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Figshare(dict.fromkeys(SHEAR, b"pickle"))
+
+    def answer(request: Request) -> Reply:
+        return service(Request(request.path, {**request.query, "page": "2"}, request.headers))
+
+    with serve(answer) as server:
+        assert len(_download(server, tmp_path, monkeypatch, "megnet_shear")) == 3
+        assert server.paths().count("/projects/165430/articles") == 2
+
+
+def test_a_project_without_one_of_the_files_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        serve(Figshare(dict.fromkeys(SHEAR[1:], b"pickle"))) as server,
+        pytest.raises(StageError, match=rf"project 165430 of 127\.0\.0\.1 has no file {SHEAR[0]} in any version"),
+    ):
+        _download(server, tmp_path, monkeypatch, "megnet_shear")
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+def test_a_damaged_pickle_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        serve(Figshare(dict.fromkeys(SHEAR, b"pickle"), wrong_md5=SHEAR[1:2])) as server,
+        pytest.raises(StageError, match=r"jarvis_megnet_shear_val\.pkl from 127\.0\.0\.1 is damaged"),
+    ):
+        _download(server, tmp_path, monkeypatch, "megnet_shear")
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
 def test_a_damaged_file_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
-        serve(Figshare(sample_files(), wrong_md5=(DATASETS["edos_pdos"].file,))) as server,
+        serve(Figshare(sample_files(), wrong_md5=(NUMBERS["jarvis_edos_pdos.json.zip"],))) as server,
         pytest.raises(StageError, match=r"jarvis_edos_pdos\.json\.zip from 127\.0\.0\.1 is damaged"),
     ):
         _download(server, tmp_path, monkeypatch, "edos_pdos")
@@ -102,3 +157,13 @@ def test_without_a_network_the_stage_ends_with_one_sentence(tmp_path: Path) -> N
 def test_two_editions_of_one_data_set_are_refused_before_any_work() -> None:
     with pytest.raises(ValueError, match="two editions"):
         JarvisFetchParams.model_validate({"datasets": ["dft_3d", "dft_3d_2021"]})
+
+
+@pytest.mark.parametrize(
+    "datasets",
+    [["megnet", "megnet_bulk"], ["megnet_shear", "megnet"], ["megnet_bulk", "dft_3d", "megnet_shear"]],
+)
+def test_two_sets_of_the_same_crystals_are_refused_before_any_work(datasets: list[str]) -> None:
+    with pytest.raises(ValueError, match="must not name two of megnet, megnet_bulk and megnet_shear"):
+        JarvisFetchParams.model_validate({"datasets": datasets})
+    JarvisFetchParams.model_validate({"datasets": [*datasets[:1], "edos_pdos"]})

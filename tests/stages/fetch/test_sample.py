@@ -97,9 +97,11 @@ def test_of_several_variants_of_a_file_the_one_that_is_read_is_copied(tmp_path: 
     folder.mkdir()
     for name in ("jarvis_dft_3d.json", "jarvis_dft_3d.json.zip", "jarvis_megnet.json.zip", "jarvis_megnet.json"):
         (folder / name).touch()
-    (folder / "jarvis_edos_pdos.json").touch()
+    others = {"jarvis_edos_pdos.json", "jarvis_megnet_bulk_train.pkl", "jarvis_megnet_shear_test.pkl.gz"}
+    for name in others:
+        (folder / name).touch()
     files = copy_source(SOURCES["jarvis"], folder, tmp_path / "raw")
-    assert set(files) == {"jarvis_dft_3d.json.zip", "jarvis_megnet.json.zip", "jarvis_edos_pdos.json"}
+    assert set(files) == {"jarvis_dft_3d.json.zip", "jarvis_megnet.json.zip", *others}
 
 
 @pytest.mark.parametrize("mode", ["sample", "remote"])

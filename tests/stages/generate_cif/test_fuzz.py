@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -110,6 +111,12 @@ def _rows_of(source: str) -> tuple[list[Any], Breaking]:
                 "jarvis_dft_3d": mutated_record(pair[0], random),
                 "jarvis_edos_pdos": json.dumps(mutated_record(pair[1], random)),
             }
+        case "jarvis moduli":
+            small = [one for one in read_sample_json("jarvis_dft_3d.json.gz") if len(one["atoms"]["elements"]) <= 3][
+                :40
+            ]
+            rows = [{"id": one["jid"], "atoms": one["atoms"], "bulk modulus": 1.5, "e_form": -1.0} for one in small]
+            return rows, lambda one, random: {"jarvis_megnet_bulk_train": mutated_record(one, random)}
         case "narratives":
             small = [one for one in read_sample_narratives() if len(one["atoms"]["elements"]) <= 4][:40]
             return small, lambda one, random: {"mp_3d_2020": mutated_record(one, random)}
@@ -136,7 +143,8 @@ def _rows_of(source: str) -> tuple[list[Any], Breaking]:
 
 COUNTS = {
     "materials_project": 1100,
-    "jarvis": 1100,
+    "jarvis": 900,
+    "jarvis moduli": 200,
     "narratives": 1100,
     "phonon_tutorial": 900,
     "own records": 800,
@@ -259,6 +267,8 @@ def test_damaged_bytes_of_any_file_never_stop_its_reading(seed: int, tmp_path: P
     structure = _structures(1)[0]
     write_materials_project(tmp_path, [mp_document("mp-1")] * 3)
     write_jarvis(tmp_path, [{"jid": "A", "atoms": jarvis_atoms()}] * 3, [{"jid": "A", "atoms": jarvis_atoms()}] * 3)
+    moduli = [{"id": "A", "atoms": jarvis_atoms(), "bulk modulus": np.float64(1.5)}] * 3
+    (tmp_path / "jarvis" / "jarvis_megnet_bulk_train.pkl").write_bytes(pickle.dumps(moduli))
     write_narratives(tmp_path, read_sample_narratives()[:3])
     write_phonon_tutorial(tmp_path, [phonon_row("mp-1")] * 3)
     write_own(tmp_path, {"a.xyz": _extxyz(structure) * 3, "a.csv": "id,x\na-000001,1\n", "b.jsonl": '{"id": 1}\n' * 3})

@@ -1,4 +1,5 @@
 import json
+import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def _records(target_set: TargetSet, n: int, bad: dict[int, Any]) -> list[dict[st
     return records
 
 
-@pytest.mark.parametrize("name", [name for name, target_set in TARGET_SETS.items() if target_set.sizes is None])
+@pytest.mark.parametrize("name", [name for name, one in TARGET_SETS.items() if one.sizes is None and not one.by_file])
 @pytest.mark.parametrize("n", [23, 100, 101, 1234])
 def test_the_split_is_that_of_alignn(name: str, n: int, tmp_path: Path) -> None:
     target_set = TARGET_SETS[name]
@@ -70,6 +71,35 @@ def test_the_split_of_megnet_has_the_published_sizes(tmp_path: Path) -> None:
 )
 def test_whole_fractions_give_the_sizes_of_the_paper(name: str, n_records: int, sizes: tuple[int, int, int]) -> None:
     assert TARGET_SETS[name].sizes_of(n_records) == sizes
+
+
+def _write_moduli(folder: Path, modulus: str, **splits: list[Any]) -> None:
+    for split, moduli in splits.items():
+        records = [{"id": f"{split}-{place}", f"{modulus} modulus": value} for place, value in enumerate(moduli)]
+        (folder / f"jarvis_megnet_{modulus}_{split}.pkl").write_bytes(pickle.dumps(records))
+
+
+@pytest.mark.parametrize("modulus", ["bulk", "shear"])
+def test_the_split_of_a_set_of_moduli_is_that_of_its_files(modulus: str, tmp_path: Path) -> None:
+    bad = [None, float("nan"), np.float64("-inf"), "na", "1.5", True, np.bool_(True), [1.0]]
+    _write_moduli(tmp_path, modulus, train=[*bad, np.float64(1.5), 1.5, np.float32(1.5), 2], val=[0.0], test=[-1, None])
+    assert published_split(f"jarvis__megnet-{modulus}", tmp_path) == {
+        **{f"train-{place}": "train" for place in range(8, 12)},
+        "val-0": "val",
+        "test-0": "test",
+    }
+
+
+def test_a_set_of_moduli_must_be_whole(tmp_path: Path) -> None:
+    _write_moduli(tmp_path, "bulk", train=[1.0], val=[1.0])
+    with pytest.raises(StageError, match=r"is jarvis__megnet-bulk, which needs megnet_bulk in fetch\.jarvis\.datasets"):
+        published_split("jarvis__megnet-bulk", tmp_path)
+    _write_moduli(tmp_path, "bulk", test=["na"])
+    with pytest.raises(StageError, match=r"needs some records, jarvis_megnet_bulk_test\.pkl has none with a target"):
+        published_split("jarvis__megnet-bulk", tmp_path)
+    _write_moduli(tmp_path, "bulk", test=[1.0, print])
+    with pytest.raises(StageError, match=r"the whole data set, but jarvis_megnet_bulk_test.* might run something"):
+        published_split("jarvis__megnet-bulk", tmp_path)
 
 
 def test_the_splitter_leaves_out_what_the_target_set_does_not_hold(tmp_path: Path) -> None:

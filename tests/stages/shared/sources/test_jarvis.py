@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -10,12 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.shared.sources import jarvis
-from stages.shared.sources.record import RawRow, Reject
+from stages.shared.sources.record import BadRecord, CrystalRecord, RawRow, Reject
 from tests.stages.raw_records import ROOT, SAMPLE, jarvis_atoms
 
 _IDS = st.lists(st.sampled_from(["A", "B", "C", "D", "na", None, 7]), max_size=9)
@@ -110,6 +113,73 @@ def test_a_record_of_megnet_gives_its_properties_in_our_names_and_units(tmp_path
         "bulk_modulus": 24.0,
         "total_magnetization": 0.5,
     }
+
+
+def _moduli_record(**changes: Any) -> dict[str, Any]:
+    moduli = {"bulk modulus": np.float64(1.38), "shear modulus": np.float32(1.25), "elastic anisotropy": "na"}
+    return {"id": "mp-22862", "atoms": jarvis_atoms(), "e_form": -2.07, "gap pbe": 5.0, **moduli, **changes}
+
+
+@pytest.mark.parametrize("modulus", ["bulk", "shear"])
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_record_of_a_set_of_moduli_has_the_logarithm_of_its_own_only(
+    modulus: str, split: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"jarvis_megnet_{modulus}_{split}.pkl"
+    path.write_bytes(pickle.dumps([_moduli_record()]))
+    (row,) = jarvis.rows(tmp_path)
+    assert isinstance(row, RawRow)
+    crystal = jarvis.parse(row)
+    assert crystal.source_id == "mp-22862"
+    assert {name: value for name, value in crystal.properties.items() if value is not None} == {
+        "formation_energy_per_atom": -2.07,
+        "band_gap": 5.0,
+        f"log10_{modulus}_modulus": {"bulk": 1.38, "shear": 1.25}[modulus],
+    }
+
+
+def test_the_sets_of_moduli_come_one_after_the_other_and_their_broken_files_are_rejected(tmp_path: Path) -> None:
+    for split, content in {
+        "train": pickle.dumps([_moduli_record(id="mp-1"), "text", _moduli_record(id=None)]),
+        "val": pickle.dumps([os.getcwd]),
+        "test": pickle.dumps([_moduli_record(id="mp-2")]),
+    }.items():
+        (tmp_path / f"jarvis_megnet_bulk_{split}.pkl").write_bytes(content)
+    found = [
+        (row.source_id, row.reason if isinstance(row, Reject) else tuple(row.parts)) for row in jarvis.rows(tmp_path)
+    ]
+    assert [source_id for source_id, _ in found] == [
+        "mp-1",
+        "record 2 of jarvis_megnet_bulk_train",
+        "record 3 of jarvis_megnet_bulk_train",
+        "behind record 0 of jarvis_megnet_bulk_val",
+        "mp-2",
+    ]
+    assert found[0][1] == ("jarvis_megnet_bulk_train",)
+    assert "it names 'posix getcwd', which might run something" in found[3][1]
+
+
+def test_what_only_a_pickle_can_hold_is_a_crystal_or_a_reason(tmp_path: Path) -> None:
+    deep: Any = (1.0,)
+    for _ in range(90):
+        deep = [deep]
+    odd = [b"x", (1, 2), (), ((1.0,) * 3,) * 3, 10**500, {1: 2}, {None: b""}, deep, [b"Na", b"Cl"], "\ud800", True]
+    for value in odd:
+        atoms = [_moduli_record(atoms=jarvis_atoms() | {name: value}) for name in jarvis_atoms()]
+        records = [*atoms, *(_moduli_record(**{name: value}) for name in _moduli_record())]
+        (tmp_path / "jarvis_megnet_bulk_train.pkl").write_bytes(pickle.dumps(records))
+        rows = list(jarvis.rows(tmp_path))
+        assert len(rows) == len(records)
+        assert sum(isinstance(_parsed(row), CrystalRecord) for row in rows) >= 5
+
+
+def _parsed(row: RawRow | Reject) -> CrystalRecord | str:
+    if isinstance(row, Reject):
+        return row.reason
+    try:
+        return jarvis.parse(row)
+    except BadRecord as error:
+        return str(error)
 
 
 def test_dft_3d_2021_takes_the_same_spectra_as_dft_3d(tmp_path: Path) -> None:
