@@ -21,6 +21,7 @@ from joblib import cpu_count
 from joblib.externals.loky import get_reusable_executor
 
 from stages.shared.errors import StageError
+from stages.shared.memory import give_back_memory
 from stages.shared.progress import progress, say
 
 Item = TypeVar("Item")
@@ -115,7 +116,9 @@ def _map_chunks(function: Callable[[Item], Result], chunks: Iterator[Sequence[It
 
 
 def _map_chunk(function: Callable[[Item], Result], chunk: Sequence[Item]) -> list[Result]:
-    return [function(item) for item in chunk]
+    results = [function(item) for item in chunk]
+    give_back_memory()
+    return results
 
 
 def _chunks_of(items: Iterable[Item], chunk_size: int) -> Iterator[list[Item]]:

@@ -20,8 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.shared.errors import StageError
+from stages.shared.memory import give_back_memory
 
 ROW_GROUP_SIZE = 1024
+_ROWS_PACKED_AT_ONCE = 64
+"""A divisor of `ROW_GROUP_SIZE`."""
 SIGNIFICANT_DIGITS = 6
 
 
@@ -61,12 +64,13 @@ def write_table(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> No
 
 
 class RowWriter:
-    """Appends rows to a parquet file, holding no more than one row group of them in memory."""
+    """Appends rows to a parquet file, holding no more than one row group of them in memory, most as Arrow arrays."""
 
     def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
         self._writer = writer
         self._schema = schema
         self._rows: list[Mapping[str, Any]] = []
+        self._packed: list[pa.RecordBatch] = []
         self.n_rows = 0
 
     def append(self, row: Mapping[str, Any]) -> None:
@@ -78,18 +82,28 @@ class RowWriter:
         _check_names(row, self._schema)
         self._rows.append(row)
         self.n_rows += 1
-        if len(self._rows) == ROW_GROUP_SIZE:
+        if len(self._rows) == _ROWS_PACKED_AT_ONCE:
+            self._pack()
+        if self.n_rows % ROW_GROUP_SIZE == 0:
             self._write_row_group()
 
     def finish(self) -> None:
         """Write the rows left over; a table without rows has one empty row group, as `write_table` makes it."""
-        if self._rows or self.n_rows == 0:
+        if self._rows or self._packed or self.n_rows == 0:
+            self._pack()
             self._write_row_group()
 
-    def _write_row_group(self) -> None:
+    def _pack(self) -> None:
         arrays = [pa.array([row[field.name] for row in self._rows], type=field.type) for field in self._schema]
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema), row_group_size=ROW_GROUP_SIZE)
+        self._packed.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         self._rows = []
+
+    def _write_row_group(self) -> None:
+        table = pa.Table.from_batches(self._packed).combine_chunks()  # the bytes of pages depend on the chunks
+        self._packed = []
+        self._writer.write_table(table, row_group_size=ROW_GROUP_SIZE)
+        del table
+        give_back_memory()
 
 
 @contextmanager
@@ -155,7 +169,8 @@ def iterate_batches(path: Path, n_rows: int, columns: Sequence[str] | None = Non
     Raises:
         StageError: the file does not exist.
     """
-    with pq.ParquetFile(_existing(path)) as file:
+    # reading ahead keeps what has been read: memory would grow with the table
+    with pq.ParquetFile(_existing(path), pre_buffer=False) as file:
         names = None if columns is None else list(columns)
         yield from file.iter_batches(batch_size=n_rows, columns=names, use_threads=False)
 

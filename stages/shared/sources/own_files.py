@@ -166,6 +166,6 @@ def _records_in(path: Path) -> Iterator[RawRow | Reject]:
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # reading ahead keeps what has been read
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             yield from batch.to_pylist()

@@ -94,6 +94,23 @@ def test_rows_one_by_one_give_the_file_that_whole_columns_give(tmp_path: Path, n
     assert list(iterate_rows(tmp_path / "by rows", SCHEMA.names)) == read_table(tmp_path / "by rows").to_pylist()
 
 
+def test_reading_row_by_row_does_not_keep_what_was_read(tmp_path: Path) -> None:
+    path, n_groups, width = tmp_path / "t.parquet", 24, 100
+    random = np.random.RandomState(0)
+    with row_writer(path, SCHEMA) as rows:
+        for number in range(n_groups * ROW_GROUP_SIZE):
+            rows.append({"material_id": str(number), "x": random.randn(width)})
+    group_bytes = 4 * width * ROW_GROUP_SIZE
+    before = pa.total_allocated_bytes()
+    held = [
+        pa.total_allocated_bytes() - before
+        for number, _ in enumerate(iterate_rows(path, ["x"]))
+        if number % ROW_GROUP_SIZE == ROW_GROUP_SIZE - 1
+    ]
+    assert len(held) == n_groups
+    assert max(held) < held[0] + group_bytes
+
+
 def test_a_failure_between_two_rows_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     path.write_bytes(b"old")
