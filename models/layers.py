@@ -3,7 +3,8 @@
 Shape letters: N atoms of the whole batch, B crystals (or texts), L words, S keys, d features.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,28 +70,29 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return sums / weights.sum(dim=1, keepdim=True).clamp_min(1.0)
 
 
-def in_parts(
-    function: Callable[..., Tensor], *columns: Tensor | None, rows_per_part: int, random: bool = False
-) -> list[Tensor]:
-    """Apply a function to some rows at a time, and let the backward pass compute its inside again.
-
-    What lies between the input and the output of the function is in memory for one part only, and small enough for the
-    cache of a processor.
+def row_parts(*columns: Tensor | None, rows_per_part: int) -> Iterator[tuple[Any, ...]]:
+    """Yield some rows of all columns at a time.
 
     Args:
-        function: of the columns to a tensor; what it makes of a row must not depend on the other rows.
         columns: tensors of n rows each, at least one; None is handed on as None.
         rows_per_part: rows at a time; more where there would be more than 64 parts.
-        random: whether the function draws random numbers, which it then draws again.
-
-    Returns:
-        What the function makes of each part, in order.
     """
     n_rows = max(len(column) for column in columns if column is not None)
     size = max(rows_per_part, -(-n_rows // _MOST_PARTS))
     n_parts = max(1, -(-n_rows // size))
-    parts = zip(*([None] * n_parts if column is None else column.split(size) for column in columns), strict=True)
-    return [checkpoint(function, *part, use_reentrant=False, preserve_rng_state=random) for part in parts]
+    return zip(*([None] * n_parts if column is None else column.split(size) for column in columns), strict=True)
+
+
+def recomputed(function: Callable[..., Tensor], *inputs: Any, random: bool = False) -> Tensor:
+    """Apply a function, and let the backward pass compute its inside again, so that none of it stays in memory.
+
+    Args:
+        function: of the inputs to a tensor.
+        inputs: tensors, or whatever else the function takes.
+        random: whether the function draws random numbers, which it then draws again.
+    """
+    result: Tensor = checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=random)
+    return result
 
 
 class MLP(nn.Sequential):

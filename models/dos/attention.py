@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.layers import TransformerBlock, in_parts
+from models.layers import TransformerBlock, recomputed, row_parts
 
 _TOKENS_PER_PART = 1024
 
@@ -53,8 +53,8 @@ class PlainBlock(nn.Module):
 
         crystals_per_part = max(1, _TOKENS_PER_PART // x.shape[1])
         keys = None if keys is x else keys
-        parts = in_parts(attend_and_feed, x, keys, key_mask, rows_per_part=crystals_per_part, random=dropout > 0)
-        return torch.cat(parts)
+        parts = row_parts(x, keys, key_mask, rows_per_part=crystals_per_part)
+        return torch.cat([recomputed(attend_and_feed, *part, random=dropout > 0) for part in parts])
 
     def attention_weights(self, x: Tensor, keys: Tensor | None = None, key_mask: Tensor | None = None) -> Tensor:
         """Attention weights (B, 1, L, S) on the same input as `forward`."""

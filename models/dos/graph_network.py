@@ -1,8 +1,8 @@
 """The graph network that embeds atoms in the published DOSTransformer."""
 
 import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +12,27 @@ from models.dos.atomic_masses import atomic_masses
 from models.graph.batch import CrystalBatch, CrystalFeatures, GraphEncoder, site_features
 from models.graph.elements import element_descriptors
 from models.graph.radial import GaussianBasis, edge_length
-from models.layers import in_parts, segment_sum
+from models.layers import recomputed, row_parts, segment_sum
 
 N_NEAREST = 12
 ELECTRON_CUTOFF = 8.0  # Å, of the Gaussians
 N_GAUSSIANS = 41
 PHONON_CUTOFF = 4.0  # Å
 _EDGES_PER_PART = 1024
+
+
+class EdgePart(NamedTuple):
+    """Some of the edges of a batch, few enough that what a layer makes of them fits into the cache of a processor.
+
+    Attributes:
+        features: (n, d).
+        source: (n,) int64 node i.
+        target: (n,) int64 node j.
+    """
+
+    features: Tensor
+    source: Tensor
+    target: Tensor
 
 
 class GraphLayer(nn.Module):
@@ -49,32 +63,31 @@ class GraphLayer(nn.Module):
             nn.Linear(2 * dim, 2 * dim), nn.LayerNorm(2 * dim), nn.PReLU(), nn.Linear(2 * dim, dim)
         )
 
-    def forward(self, nodes: Tensor, edges: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the new atoms (n_nodes, d) and edges (n_edges, d); the last layer returns the edges as they were.
+    def forward(self, nodes: Tensor, edges: Sequence[EdgePart]) -> tuple[Tensor, list[EdgePart]]:
+        """Return the new atoms (n_nodes, d) and edges; the last layer returns the edges as they were.
 
         Args:
             nodes: (n_nodes, d).
-            edges: (n_edges, d).
-            source: (n_edges,) int64 node i.
-            target: (n_edges,) int64 node j.
+            edges: in parts, each with features (n, d).
         """
         of_source, of_target, _ = self.edge_expand.weight.split(self.dim, dim=1)
         projected = (F.linear(nodes, of_source, self.edge_expand.bias), F.linear(nodes, of_target))
-        n_incoming = torch.bincount(target, minlength=len(nodes))[:, None].to(nodes.dtype)
-
-        def parts(function: Callable[..., Tensor]) -> list[Tensor]:
-            return in_parts(partial(function, *projected), edges, source, target, rows_per_part=_EDGES_PER_PART)
-
+        # summed part by part: what a part gives is as large as all nodes, so that a list would grow with n_nodes²
+        sums, changed = nodes.new_zeros(()), []
+        for part in edges:
+            if self.last:
+                sums = sums + recomputed(self._sum, *projected, *part)
+            else:
+                change = recomputed(self._change, *projected, *part)
+                sums = sums + segment_sum(change, part.target, len(nodes))
+                changed.append(part._replace(features=part.features + change))
+        n_incoming = torch.bincount(torch.cat([part.target for part in edges]), minlength=len(nodes))[:, None]
+        messages = sums
         if self.last:
-            first, *others = parts(self._sum)
-            messages = F.linear(sum(others, start=first), self.edge_contract.weight)
-            messages = messages + n_incoming * self.edge_contract.bias
-        else:
-            changes = torch.cat(parts(self._change))
-            messages, edges = segment_sum(changes, target, len(nodes)), edges + changes
+            messages = F.linear(sums, self.edge_contract.weight) + n_incoming * self.edge_contract.bias
         if self.mean:
             messages = messages / n_incoming.clamp_min(1)
-        return nodes + self.node_mlp(torch.cat([nodes, messages], dim=1)), edges
+        return nodes + self.node_mlp(torch.cat([nodes, messages], dim=1)), changed or list(edges)
 
     def _expand(
         self, from_source: Tensor, from_target: Tensor, edges: Tensor, source: Tensor, target: Tensor
@@ -151,9 +164,12 @@ class PublishedGraphNetwork(GraphEncoder):
         """Encode a batch; for electrons, `nodes` and `batch` hold the extra node behind the atoms of each crystal."""
         features, batch, source, target, edge_features = self.graph(crystals)
         nodes = self.node_encoder(features)
-        edges = torch.cat(in_parts(self.edge_encoder, edge_features, rows_per_part=_EDGES_PER_PART))
+        edges = [
+            EdgePart(recomputed(self.edge_encoder, part), *ends)
+            for part, *ends in row_parts(edge_features, source, target, rows_per_part=_EDGES_PER_PART)
+        ]
         for layer in self.layers:
-            nodes, edges = layer(nodes, edges, source, target)
+            nodes, edges = layer(nodes, edges)
         return CrystalFeatures(nodes, segment_sum(nodes, batch, crystals.n_crystals), batch)
 
     def graph(self, crystals: CrystalBatch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

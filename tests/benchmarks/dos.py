@@ -2,17 +2,25 @@
 
 The published configuration (256 features, 3 graph layers, 2 blocks in each transformer) on displaced cells of SrTiO3
 and CsCl: a batch of 32 crystals of 2 to 60 atoms, and one large cell. `dense` computes it as the published code does,
-see tests/models/dense_dos_transformer.py; `--threads` and `--double` change the arithmetic of both. Each case runs in a
-process of its own. Times are of the processor, forward and backward of both branches with their loss, the fastest of
-some runs; `peak_mib` is what the process needs at its highest beyond what it needed after a run of two atoms.
+see tests/models/dense_dos_transformer.py, in its precision: double for phonons; both forms are measured in single
+precision, too. `bf16-mixed` is what `XTALK_PRECISION=bf16-mixed` trains with. All use the fastest kernels that the
+processor has; `--reproducible` takes those of the pipeline instead, for single and double precision.
+
+Each case runs in a process of its own. Times are of the processor, forward and backward of both branches with their
+loss, the fastest of some runs. `peak_mib` is what a process needs at its highest beyond what it needed after a run of
+two atoms. It is measured in another process, where MALLOC_MMAP_THRESHOLD_ lets the C library keep no large block for
+later: how much it keeps otherwise depends on the order of the sizes, and comes on top.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +29,7 @@ from torch import nn
 
 from models.dos.transformer import DosTransformer
 from models.graph.batch import CrystalBatch
+from stages import REPRODUCIBLE_KERNELS
 from stages.build_graphs.neighbors import periodic_neighbors
 from tests.models.dense_dos_transformer import DenseDosTransformer
 
@@ -33,10 +42,16 @@ CESIUM_CHLORIDE = Structure(Lattice.cubic(4.12), ["Cs", "Cl"], [[0, 0, 0], [0.5,
 DISPLACEMENT = 0.05  # Å
 BINS = {"phonon": 51, "electron": 201}
 NEIGHBORS = {"phonon": (4.0, 0), "electron": (8.0, 12)}  # cutoff in Å, most neighbours
+PUBLISHED_PRECISION = {"phonon": "64-true", "electron": "32-true"}
 SIZES = (2, 4, 5, 8, 10, 12, 15, 16, 20, 24, 30, 40, 60)
-CASES = {"mixed": [SIZES[i % len(SIZES)] for i in range(32)], "cell500": [500], "cell1000": [1000], "cell2000": [2000]}
+CASES = {
+    "mixed": [SIZES[i % len(SIZES)] for i in range(32)],
+    "cell500": [500],
+    "cell1000": [1000],
+    "cell2000": [2000],
+}
 DENSE_CASES = ("mixed", "cell500")
-REPEATS = 3
+REPEATS = 5
 
 
 def displaced_cell(n_atoms: int, kind: str, random: np.random.RandomState) -> CrystalBatch:
@@ -67,27 +82,29 @@ def near_cube(n_cells: int) -> list[int]:
     return min(options, key=max)
 
 
-def run_case(name: str, kind: str, form: str, double: bool) -> None:
-    """Print the line of one case."""
+def measure(name: str, kind: str, form: str, precision: str) -> dict[str, Any]:
+    """Return the line of one case, whose memory counts if nothing else has run in this process."""
     torch.manual_seed(0)
     random = np.random.RandomState(0)
     smallest, *cells = (displaced_cell(n_atoms, kind, random) for n_atoms in (2, *CASES[name]))
     crystals = CrystalBatch.concatenate(cells)
     n_global_inputs = 2 if kind == "electron" else 0
     model = DosTransformer.published(kind, BINS[kind], 256, 3, 2, n_global_inputs=n_global_inputs)
-    if double:
+    if precision == "64-true":
         model = model.double()
         for batch in (smallest, crystals):
             batch.frac_coords, batch.lattice = batch.frac_coords.double(), batch.lattice.double()
     module: nn.Module = DenseDosTransformer(model) if form == "dense" else model
-    forward_backward(module, smallest, n_global_inputs)  # what is loaded at the first run is not the batch's
-    before = status("VmRSS")
-    times = [forward_backward(module, crystals, n_global_inputs) for _ in range(REPEATS)]
-    line = {
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
+        forward_backward(module, smallest, n_global_inputs)  # what is loaded at the first run is not the batch's
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
+        before = status("VmRSS")
+        times = [forward_backward(module, crystals, n_global_inputs) for _ in range(REPEATS)]
+    return {
         "case": name,
         "kind": kind,
         "form": form,
-        "precision": "float64" if double else "float32",
+        "precision": precision,
         "threads": torch.get_num_threads(),
         "crystals": crystals.n_crystals,
         "atoms": len(crystals.batch),
@@ -96,7 +113,6 @@ def run_case(name: str, kind: str, form: str, double: bool) -> None:
         "ms_per_atom": round(1e3 * min(times) / len(crystals.batch), 2),
         "peak_mib": round(status("VmHWM") - before),
     }
-    print(json.dumps(line), flush=True)
 
 
 def forward_backward(module: nn.Module, crystals: CrystalBatch, n_global_inputs: int) -> float:
@@ -111,28 +127,54 @@ def forward_backward(module: nn.Module, crystals: CrystalBatch, n_global_inputs:
 
 
 def status(key: str) -> float:
-    """Memory of this process in MiB: VmRSS, what it has now, or VmHWM, the most it ever had."""
+    """Memory of this process in MiB: VmRSS, what it has now, or VmHWM, the most it had since the peak was reset."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(key))
+
+
+def forms(kind: str, case: str) -> Iterator[tuple[str, str]]:
+    """Form and precision of each line of a case."""
+    yield "ours", "32-true"
+    if case in DENSE_CASES:
+        yield "dense", "32-true"
+    if case == "mixed":
+        yield "ours", "bf16-mixed"
+        if PUBLISHED_PRECISION[kind] != "32-true":
+            yield "dense", PUBLISHED_PRECISION[kind]
+
+
+def in_new_process(case: list[str], threads: int, reproducible: bool) -> dict[str, Any]:
+    """Measure time and memory of a case, each in a process of its own."""
+    # stages/__init__.py chooses the kernels by XTALK_PRECISION, and has chosen already in this process
+    fast = not reproducible or case[-1] == "bf16-mixed"
+    environment = {name: value for name, value in os.environ.items() if name not in REPRODUCIBLE_KERNELS}
+    environment["XTALK_PRECISION"] = "bf16-mixed" if fast else "32-true"
+    command = [sys.executable, "-m", "tests.benchmarks.dos", "--threads", str(threads), "--case", *case]
+    lines = []
+    for allocator in ({}, {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}):
+        finished = subprocess.run(command, check=True, capture_output=True, text=True, env=environment | allocator)
+        lines.append(json.loads(finished.stdout))
+    timed, weighed = lines
+    return {**timed, "peak_mib": weighed["peak_mib"]}
 
 
 def main() -> None:
     """Measure every case, or the one that is named, on the CPU of a Linux machine."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--double", action="store_true", help="double precision, as the published phonon training")
-    parser.add_argument("--case", nargs=3, metavar=("CASE", "KIND", "FORM"), help="one case in this process")
+    parser.add_argument("--reproducible", action="store_true", help="the kernels of the pipeline")
+    parser.add_argument("--cases", default=",".join(CASES), help="some of the cases, separated by commas")
+    parser.add_argument("--case", nargs=4, metavar=("CASE", "KIND", "FORM", "PRECISION"), help="one in this process")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     if options.case:
-        run_case(*options.case, double=options.double)
+        torch.set_num_threads(options.threads)
+        print(json.dumps(measure(*options.case)))
         return
-    again = [sys.executable, "-m", "tests.benchmarks.dos", "--threads", str(options.threads)]
-    again += ["--double"] if options.double else []
     for kind in BINS:
-        for name in CASES:
-            for form in ("ours", "dense") if name in DENSE_CASES else ("ours",):
-                subprocess.run([*again, "--case", name, kind, form], check=True)
+        for name in options.cases.split(","):
+            for form, precision in forms(kind, name):
+                line = in_new_process([name, kind, form, precision], options.threads, options.reproducible)
+                print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

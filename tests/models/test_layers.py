@@ -1,9 +1,20 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter, softmax, to_dense_batch
 
-from models.layers import MultiHeadAttention, TransformerBlock, masked_mean, segment_mean, segment_sum, to_dense
+from models.layers import (
+    MultiHeadAttention,
+    TransformerBlock,
+    masked_mean,
+    recomputed,
+    row_parts,
+    segment_mean,
+    segment_sum,
+    to_dense,
+)
 
 
 def randn(*shape: int, seed: int = 0) -> Tensor:
@@ -34,6 +45,46 @@ def test_masked_mean_ignores_padding_and_is_zero_where_all_is_padding() -> None:
     mask = torch.tensor([[True, True, False, False], [False] * 4])
     expected = torch.stack([values[0, :2].mean(dim=0), torch.zeros(3, dtype=torch.float64)])
     torch.testing.assert_close(masked_mean(values, mask), expected)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "rows_per_part", "most"), [(10, 4, 4), (8, 4, 4), (3, 4, 3), (0, 4, 0), (640, 4, 10)]
+)
+def test_parts_are_all_rows_in_order(n_rows: int, rows_per_part: int, most: int) -> None:
+    x, y = randn(n_rows, 3), torch.arange(n_rows)
+    parts = list(row_parts(x, None, y, rows_per_part=rows_per_part))
+    assert torch.equal(torch.cat([part[0] for part in parts]), x)
+    assert torch.equal(torch.cat([part[2] for part in parts]), y)
+    assert all(part[1] is None and len(part[0]) == len(part[2]) for part in parts)
+    assert max(len(part[0]) for part in parts) == most
+
+
+@pytest.mark.parametrize("random", [False, True])
+def test_what_is_recomputed_has_the_same_value_and_gradient_and_keeps_its_inputs_alone(random: bool) -> None:
+    x = randn(5, 4).requires_grad_()
+
+    def function(x: Tensor) -> Tensor:
+        return nn.functional.dropout(x.exp().sin(), 0.5 if random else 0.0).cos()
+
+    results, n_saved = [], []
+    for call in (function, lambda x: recomputed(function, x, random=random)):
+        torch.manual_seed(0)
+        saved: list[Tensor] = []
+        with torch.autograd.graph.saved_tensors_hooks(partial(_note, saved), _same):
+            value = call(x)
+        results.append((value, *torch.autograd.grad(value.sum(), x)))
+        n_saved.append(len(saved))
+    torch.testing.assert_close(results[0], results[1], rtol=0, atol=0)
+    assert n_saved[1] < n_saved[0]
+
+
+def _note(saved: list[Tensor], tensor: Tensor) -> Tensor:
+    saved.append(tensor)
+    return tensor
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 @pytest.fixture
