@@ -5,7 +5,7 @@ Nothing here enters a parameter, a command or an output: a result trained on a G
 | variable | meaning | default |
 |---|---|---|
 | `XTALK_DEVICE` | `cpu`, `cuda` or `auto` | `auto`: the GPU when there is one |
-| `XTALK_PRECISION` | Fabric's precision, for example `bf16-mixed` | `32-true` |
+| `XTALK_PRECISION` | Fabric's precision, for example `bf16-mixed`; see also `stages/__init__.py` | `32-true` |
 | `XTALK_THREADS` | threads inside one tensor operation; sums are split by it, so it changes the last bits | 2 |
 | `XTALK_WORKERS` | worker processes of the preprocessing stages; changes no byte | the number of cores |
 """
