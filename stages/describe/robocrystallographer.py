@@ -7,12 +7,16 @@ from typing import Any
 
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
-from robocrys import StructureCondenser, StructureDescriber
-from robocrys.condense.component import get_component_formula, get_structure_inequiv_components
-from robocrys.condense.site import SiteAnalyzer
 
 from stages.describe.bonds import BondFinder
-from stages.describe.prototypes import PrototypeMatcher
+from stages.describe.quick_import import without_self_checks
+
+with without_self_checks():
+    from robocrys import StructureCondenser, StructureDescriber
+    from robocrys.condense.component import get_component_formula, get_structure_inequiv_components
+    from robocrys.condense.site import SiteAnalyzer
+
+    from stages.describe.prototypes import PrototypeMatcher
 
 MAX_SITES_OF_A_CHARGE_GUESS = 50  # atoms of the reduced formula; the guess grows exponentially with them
 

@@ -1,0 +1,43 @@
+"""The import of robocrystallographer in a third of its time, which each worker process takes anew."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from typing import Any, TypeVar
+
+import pymatgen.util.provenance
+import typeguard
+
+_T = TypeVar("_T")
+
+
+@contextmanager
+def without_self_checks() -> Iterator[None]:
+    """Within `with`, what is imported does not check itself.
+
+    pymatgen reads its own library of prototypes and parses the 288 citations in it to see whether they are BibTeX;
+    inflect has its own methods rewritten so that they check the types of their arguments. What either does for us
+    stays the same.
+    """
+    with ExitStack() as replaced:
+        replaced.enter_context(_replaced(pymatgen.util.provenance, "is_valid_bibtex", _accept))
+        replaced.enter_context(_replaced(typeguard, "typechecked", _unchanged))
+        yield
+
+
+@contextmanager
+def _replaced(module: ModuleType, name: str, substitute: Callable[..., Any]) -> Iterator[None]:
+    original = getattr(module, name)
+    setattr(module, name, substitute)
+    try:
+        yield
+    finally:
+        setattr(module, name, original)
+
+
+def _accept(reference: str) -> bool:
+    return True
+
+
+def _unchanged(function: _T) -> _T:
+    return function
