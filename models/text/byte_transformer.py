@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.layers import TransformerBlock, masked_mean
-from models.text.tokens import TextEncoder, TextFeatures, TextTokens
+from models.text.tokens import N_BYTES, TextEncoder, TextFeatures, TextTokens, distinct_words
 
-_N_BYTES = 257  # byte value + 1, and 0 for padding
 _TEXTS_PER_PART = 8
 
 
@@ -31,7 +30,7 @@ class ByteWordEmbedding(nn.Module):
 
     def __init__(self, dim: int, max_bytes: int, byte_dim: int, widths: tuple[int, ...] = (2, 3, 4)) -> None:
         super().__init__()
-        self.byte_table = nn.Embedding(_N_BYTES, byte_dim, padding_idx=0)
+        self.byte_table = nn.Embedding(N_BYTES, byte_dim, padding_idx=0)
         self.byte_position = nn.Parameter(0.02 * torch.randn(max_bytes, byte_dim))
         self.widths = widths
         self.convolutions = nn.ModuleList(nn.Conv1d(byte_dim, dim, width, padding=width - 1) for width in widths)
@@ -121,7 +120,7 @@ class ByteTransformer(TextEncoder):
         vectors = self.positions.new_zeros(*tokens.mask.shape, self.dim)
         if not tokens.mask.any():
             return vectors
-        distinct, index = torch.unique(tokens.bytes[tokens.mask], dim=0, return_inverse=True)
+        distinct, index = distinct_words(tokens.bytes[tokens.mask])
         return vectors.index_put((tokens.mask,), self.words(distinct)[index])
 
     def _check_size(self, tokens: TextTokens) -> None:

@@ -9,6 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+N_BYTES = 257  # byte value + 1, and 0 for padding
+_BYTES_IN_A_KEY = 7  # N_BYTES ** 7 < 2 ** 63
+
 # runs of letters | at most three digits | any other single sign
 _WORD = re.compile(r"[^\W\d_]+|\d{1,3}|[^\w\s]|_")
 
@@ -31,6 +34,29 @@ class TextTokens:
             self.bytes.to(device, non_blocking=non_blocking),
             self.mask.to(device, non_blocking=non_blocking),
         )
+
+
+def distinct_words(words: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what `torch.unique(words, dim=0, return_inverse=True)` does, many times faster.
+
+    Args:
+        words: (n, W) int64, at least one word; byte value + 1, 0 = padding.
+
+    Returns:
+        The distinct words (n_distinct, W) in lexicographic order, and the place (n,) of each word among them.
+    """
+    keys = []  # seven bytes and paddings are one integer
+    for part in words.split(_BYTES_IN_A_KEY, dim=1):
+        powers = N_BYTES ** torch.arange(part.shape[1] - 1, -1, -1, device=words.device)
+        keys.append((part * powers).sum(dim=1))
+    order = torch.arange(len(words), device=words.device)
+    for key in reversed(keys):  # the last sort has the first word
+        order = order[key[order].argsort(stable=True)]
+    is_first = torch.ones_like(order, dtype=torch.bool)
+    is_first[1:] = torch.stack([key[order].diff() != 0 for key in keys]).any(dim=0)
+    place = torch.empty_like(order)
+    place[order] = is_first.cumsum(0) - 1
+    return words[order[is_first]], place
 
 
 @dataclass(frozen=True)

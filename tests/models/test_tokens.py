@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text.tokens import encode_text
+from models.text.tokens import N_BYTES, distinct_words, encode_text
 from tests.models.texts import tokenize
 
 
@@ -63,3 +63,15 @@ def test_a_thousand_pages_take_less_than_a_second() -> None:
     start = time.process_time()
     tokenize([text] * 1000, max_words=512, max_bytes=12)
     assert time.process_time() - start < 1.0
+
+
+@given(st.integers(1, 20), st.integers(1, 30), st.integers(2, N_BYTES), st.integers(0, 2**32 - 1))
+def test_distinct_words_are_those_of_torch(n_bytes: int, n_words: int, n_values: int, seed: int) -> None:
+    random = np.random.RandomState(seed)
+    words = torch.from_numpy(random.randint(0, n_values, size=(n_words, n_bytes)))
+    words = words[random.randint(0, n_words, size=2 * n_words)]  # so that some come again
+    distinct, place = distinct_words(words)
+    expected, expected_place = torch.unique(words, dim=0, return_inverse=True)
+    assert torch.equal(distinct, expected)
+    assert torch.equal(place, expected_place)
+    assert torch.equal(distinct[place], words)
