@@ -151,7 +151,7 @@ def in_new_process(case: list[str], threads: int, reproducible: bool) -> dict[st
     environment["XTALK_PRECISION"] = "bf16-mixed" if fast else "32-true"
     command = [sys.executable, "-m", "tests.benchmarks.dos", "--threads", str(threads), "--case", *case]
     lines = []
-    for allocator in ({}, {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}):
+    for allocator in ({}, {"MALLOC_MMAP_THRESHOLD_": str(1 << 17)}):
         finished = subprocess.run(command, check=True, capture_output=True, text=True, env=environment | allocator)
         lines.append(json.loads(finished.stdout))
     timed, weighed = lines
