@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.dos.attention import PlainBlock
+from models.dropout import Dropout
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -23,7 +24,7 @@ def active_dropout(model: nn.Module) -> Iterator[None]:
     Gal and Ghahramani, *Dropout as a Bayesian Approximation*, ICML 2016, arXiv:1506.02142. Running statistics of
     BatchNorm stay as they are.
     """
-    dropping = [module for module in model.modules() if isinstance(module, nn.Dropout | PlainBlock)]
+    dropping = [module for module in model.modules() if isinstance(module, Dropout | PlainBlock)]
     before = [module.training for module in dropping]
     try:
         for module in dropping:

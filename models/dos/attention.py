@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.dropout import keep_factors
 from models.layers import TransformerBlock, recomputed, row_parts
 
 _TOKENS_PER_PART = 1024
@@ -41,28 +42,40 @@ class PlainBlock(nn.Module):
             keys: (B, S, d), the source s; None: the states themselves.
             key_mask: (B, S) True at real keys; None: all are real.
         """
-        dropout = self.dropout if self.training else 0.0
 
         def attend_and_feed(x: Tensor, keys: Tensor | None, key_mask: Tensor | None) -> Tensor:
-            queries, sources = self._normed(x, keys)
-            mask = None if key_mask is None else key_mask[:, None, None]
-            heads = (queries[:, None], sources[:, None], sources[:, None])  # one head
-            x = x + F.scaled_dot_product_attention(*heads, mask, dropout).squeeze(1)
+            x = x + self._attend(*self._normed(x, keys), key_mask)
             hidden: Tensor = self.contract(F.relu_(self.expand(self.feed_forward_norm(x))))
             return x + hidden
 
         crystals_per_part = max(1, _TOKENS_PER_PART // x.shape[1])
         keys = None if keys is x else keys
         parts = row_parts(x, keys, key_mask, rows_per_part=crystals_per_part)
-        return torch.cat([recomputed(attend_and_feed, *part, random=dropout > 0) for part in parts])
+        return torch.cat([recomputed(attend_and_feed, *part, random=self._drops) for part in parts])
 
     def attention_weights(self, x: Tensor, keys: Tensor | None = None, key_mask: Tensor | None = None) -> Tensor:
         """Attention weights (B, 1, L, S) on the same input as `forward`."""
-        queries, sources = self._normed(x, keys)
-        logits = queries @ sources.transpose(1, 2) / x.shape[-1] ** 0.5
+        return self._weights(*self._normed(x, keys), key_mask)[:, None]
+
+    @property
+    def _drops(self) -> bool:
+        return self.training and self.dropout > 0
+
+    def _attend(self, queries: Tensor, sources: Tensor, key_mask: Tensor | None) -> Tensor:
+        """What each query gathers, (B, L, d), from queries (B, L, d) and sources (B, S, d)."""
+        if self._drops:
+            weights = self._weights(queries, sources, key_mask)
+            return (weights * keep_factors(weights, self.dropout)) @ sources
+        mask = None if key_mask is None else key_mask[:, None, None]
+        heads = (queries[:, None], sources[:, None], sources[:, None])  # one head
+        return F.scaled_dot_product_attention(*heads, mask).squeeze(1)
+
+    def _weights(self, queries: Tensor, sources: Tensor, key_mask: Tensor | None) -> Tensor:
+        """Attention weights (B, L, S)."""
+        logits = queries @ sources.transpose(1, 2) / queries.shape[-1] ** 0.5
         if key_mask is not None:
             logits = logits.masked_fill(~key_mask[:, None], -torch.inf)
-        return logits.softmax(dim=-1)[:, None]
+        return logits.softmax(dim=-1)
 
     def _normed(self, x: Tensor, keys: Tensor | None) -> tuple[Tensor, Tensor]:
         queries = self.norm(x)

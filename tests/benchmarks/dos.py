@@ -29,7 +29,7 @@ from torch import nn
 
 from models.dos.transformer import DosTransformer
 from models.graph.batch import CrystalBatch
-from stages import REPRODUCIBLE_KERNELS
+from stages import TRAINING_KERNELS
 from stages.build_graphs.neighbors import periodic_neighbors
 from tests.models.dense_dos_transformer import DenseDosTransformer
 
@@ -147,7 +147,7 @@ def in_new_process(case: list[str], threads: int, reproducible: bool) -> dict[st
     """Measure time and memory of a case, each in a process of its own."""
     # stages/__init__.py chooses the kernels by XTALK_PRECISION, and has chosen already in this process
     fast = not reproducible or case[-1] == "bf16-mixed"
-    environment = {name: value for name, value in os.environ.items() if name not in REPRODUCIBLE_KERNELS}
+    environment = {name: value for name, value in os.environ.items() if name not in TRAINING_KERNELS}
     environment["XTALK_PRECISION"] = "bf16-mixed" if fast else "32-true"
     command = [sys.executable, "-m", "tests.benchmarks.dos", "--threads", str(threads), "--case", *case]
     lines = []

@@ -7,6 +7,7 @@ from scipy.stats import norm
 from torch import nn
 
 from models.dos.attention import PlainBlock
+from models.dropout import Dropout
 from models.uncertainty import (
     active_dropout,
     conformal_factor,
@@ -63,9 +64,7 @@ def test_doubt_that_ranks_like_the_error_is_perfect_and_the_reverse_is_worst() -
     assert 0.0 < max(shuffled) < sparsification_error(error, -error)
 
 
-@pytest.mark.parametrize(
-    "model", [nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(8)), nn.ModuleList([PlainBlock(8, 0.5)])]
-)
+@pytest.mark.parametrize("model", [nn.Sequential(Dropout(0.5), nn.BatchNorm1d(8)), nn.ModuleList([PlainBlock(8, 0.5)])])
 def test_dropout_acts_inside_the_context_only(model: nn.Module) -> None:
     model.eval()
     torch.manual_seed(0)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from models.dropout import keep_factors
 from models.graph.crystalformer.frames import FrameEncoding
 from models.graph.crystalformer.lattice_images import ImageBlock
 
@@ -158,7 +159,7 @@ class RealSpaceHeads(nn.Module):
         p = logits.softmax(dim=-1)
         weight = p.new_zeros(content.shape).scatter_add(2, slot, p)
         if self.dropout and self.training:
-            kept = F.dropout(torch.ones_like(weight), self.dropout)
+            kept = keep_factors(weight, self.dropout)
             weight, p = weight * kept, p * kept.gather(2, slot)
         return p, weight
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.dropout import Dropout
 from models.graph.batch import CrystalBatch, CrystalFeatures, GraphEncoder, site_features
 from models.graph.crystalformer.infinite_attention import GaussianWidth, RealSpace, RealSpaceHeads
 from models.graph.crystalformer.lattice_images import ImageBlock, gaussian_reach, images_within
@@ -63,7 +64,7 @@ class CrystalformerBlock(nn.Module):
         normalized = normalization == "post"
         self.attention_norm: nn.Module = nn.LayerNorm(dim) if normalized else nn.Identity()
         self.feed_forward_norm: nn.Module = nn.LayerNorm(dim) if normalized else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self._initialize(1.0 if normalized else 0.67 * n_blocks**-0.25)
 
     def forward(self, x: Tensor, real: RealSpace | None, reciprocal: ReciprocalSpace | None) -> Tensor:

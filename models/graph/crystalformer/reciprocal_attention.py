@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.dropout import Dropout
 from models.graph.batch import CrystalBatch
 from models.layers import to_dense
 
@@ -51,7 +52,7 @@ class ReciprocalHeads(nn.Module):
     def __init__(self, scale: float, dropout: float) -> None:
         super().__init__()
         self.scale = scale
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, rho: Tensor, space: ReciprocalSpace) -> Tensor:
         """Return heads (n_atoms, H, d_h); arguments as in `RealSpaceHeads.forward`."""
