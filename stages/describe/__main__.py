@@ -27,7 +27,7 @@ def main() -> None:
         for crystal in iterate_rows(CRYSTALS, COLUMNS)
         if all(view.view != ROBOCRYSTALLOGRAPHER for view in delivered_views(crystal))
     )
-    results = map_ordered(describe_cif, todo, params.chunk_size, "describe")
+    results = map_ordered(describe_cif, todo, params.chunk_size, "describe", at_once=True)
 
     counts: Counter[str] = Counter()
     rejected = []

@@ -1,8 +1,10 @@
-"""The bonds of a crystal, with the neighbours of each site image worked out once."""
+"""The bonds of a crystal, with the neighbours of each site and each site image worked out once."""
 
 from pymatgen.analysis.graphs import ConnectedSite, StructureGraph
 from pymatgen.analysis.local_env import CrystalNN
 from pymatgen.core import Structure
+
+from stages.describe.site_memory import SiteMemory
 
 Image = tuple[int, int, int]
 
@@ -31,8 +33,31 @@ class BondFinder(CrystalNN):
 
     Pan et al., *Benchmarking Coordination Number Prediction Algorithms on Inorganic Crystal Structures*, Inorg. Chem.
     60, 1590-1603 (2021), doi:10.1021/acs.inorgchem.0c02996.
+
+    The neighbours of a crystal's sites stay in memory until the bonds of the next are asked for: the tessellation they
+    come from takes most of the time, and the fingerprints of the sites rest on the same neighbours.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._memory: SiteMemory[CrystalNN.NNData] = SiteMemory()
 
     def get_bonded_structure(self, structure: Structure) -> BondingGraph:  # type: ignore[override]  # no options here
         """Return the sites of the crystal as nodes and their bonds, weighted, as edges."""
+        self._memory.forget()
         return BondingGraph.from_local_env_strategy(structure, self, weights=True)
+
+    def get_nn_data(self, structure: Structure, n: int, length: int | None = None) -> CrystalNN.NNData:
+        """Return the neighbours of site `n` for each coordination number, as `CrystalNN` does.
+
+        Args:
+            structure: ordered.
+            n: site.
+            length: largest coordination number, always that of CrystalNN's fingerprint.
+
+        Raises:
+            ValueError: a length is given.
+        """
+        if length is not None:
+            raise ValueError("neighbours are kept for the default length only")
+        return self._memory.recall(structure, n, super().get_nn_data)

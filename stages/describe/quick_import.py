@@ -1,12 +1,13 @@
 """The import of robocrystallographer in a third of its time, which each worker process takes anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pymatgen.util.provenance
 import typeguard
+
+from stages.describe.replacement import replaced
 
 _T = TypeVar("_T")
 
@@ -19,20 +20,10 @@ def without_self_checks() -> Iterator[None]:
     inflect has its own methods rewritten so that they check the types of their arguments. What either does for us
     stays the same.
     """
-    with ExitStack() as replaced:
-        replaced.enter_context(_replaced(pymatgen.util.provenance, "is_valid_bibtex", _accept))
-        replaced.enter_context(_replaced(typeguard, "typechecked", _unchanged))
+    with ExitStack() as stack:
+        stack.enter_context(replaced(pymatgen.util.provenance, "is_valid_bibtex", _accept))
+        stack.enter_context(replaced(typeguard, "typechecked", _unchanged))
         yield
-
-
-@contextmanager
-def _replaced(module: ModuleType, name: str, substitute: Callable[..., Any]) -> Iterator[None]:
-    original = getattr(module, name)
-    setattr(module, name, substitute)
-    try:
-        yield
-    finally:
-        setattr(module, name, original)
 
 
 def _accept(reference: str) -> bool:

@@ -16,6 +16,7 @@ with without_self_checks():
     from robocrys.condense.component import get_component_formula, get_structure_inequiv_components
     from robocrys.condense.site import SiteAnalyzer
 
+    from stages.describe.fingerprints import Fingerprints
     from stages.describe.prototypes import PrototypeMatcher
 
 MAX_SITES_OF_A_CHARGE_GUESS = 50  # atoms of the reduced formula; the guess grows exponentially with them
@@ -58,7 +59,9 @@ class Robocrystallographer:
     """
 
     def __init__(self) -> None:
-        self._condenser = Condenser(near_neighbors=BondFinder(), mineral_matcher=PrototypeMatcher())
+        bonds = BondFinder()
+        self._fingerprints = Fingerprints(bonds)
+        self._condenser = Condenser(near_neighbors=bonds, mineral_matcher=PrototypeMatcher())
         self._describer = StructureDescriber(describe_symmetry_labels=False)
 
     def describe(self, structure: Structure) -> str:
@@ -79,7 +82,8 @@ class Robocrystallographer:
             for message in _EXPECTED_WARNINGS:
                 warnings.filterwarnings("ignore", message=message)
             try:
-                condensed = self._condenser.condense_structure(with_oxidation_states(structure))
+                with self._fingerprints.in_use():
+                    condensed = self._condenser.condense_structure(with_oxidation_states(structure))
                 text = self._describer.describe(condensed)
             except _FAILURES as error:
                 first_line = str(error).partition("\n")[0]

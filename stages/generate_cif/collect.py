@@ -45,7 +45,8 @@ def crystals_of(source: str, folder: Path, params: GenerateCifParams) -> Iterato
         symmetry_tolerance=params.symmetry_tolerance,
         max_atoms=params.max_atoms,
     )
-    return map_ordered(work, SOURCES[source].rows(folder), params.chunk_size, f"generate_cif {source}")
+    rows = SOURCES[source].rows(folder)
+    return map_ordered(work, rows, params.chunk_size, f"generate_cif {source}", at_once=True)
 
 
 def unique_crystals(results: Iterator[Crystal | Rejection], known: CrystalStore, ledger: Ledger) -> Iterator[Crystal]:

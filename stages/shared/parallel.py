@@ -51,10 +51,12 @@ def map_ordered(
     chunk_size: int,
     label: str,
     total: int | None = None,
+    at_once: bool = False,
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item in the order of `items`, computed in worker processes.
 
-    Processes of this machine start after `SECONDS_BEFORE_WORKERS` of work: for a few records they would not pay.
+    Processes of this machine start after `SECONDS_BEFORE_WORKERS` of work, since for little they would not pay, or with
+    the first record where `at_once` says that there is much to do.
 
     At most `CHUNKS_PER_WORKER` chunks per worker are in memory, as records or as results, however many items there are
     and however slowly the results are taken. `items` is read in the caller's thread, as far ahead as that.
@@ -65,6 +67,7 @@ def map_ordered(
         chunk_size: how many records a worker takes at a time; it changes the speed, never the result.
         label: what the progress line says.
         total: the number of items, where `len(items)` does not tell.
+        at_once: whether work on a record, or the import it needs, takes so long that the caller should do none of it.
 
     Raises:
         StageError: the Dask scheduler is out of reach, or a worker was ended from outside and nobody can take over.
@@ -72,7 +75,7 @@ def map_ordered(
     if total is None and isinstance(items, Sized):
         total = len(items)
     chunks = _chunks_of(items, chunk_size)
-    results = itertools.chain.from_iterable(_map_chunks(function, chunks))
+    results = itertools.chain.from_iterable(_map_chunks(function, chunks, 0.0 if at_once else SECONDS_BEFORE_WORKERS))
     yield from progress(results, label, total)
 
 
@@ -96,7 +99,9 @@ def in_order(
             future.cancel()
 
 
-def _map_chunks(function: Callable[[Item], Result], chunks: Iterator[Sequence[Item]]) -> Iterator[list[Result]]:
+def _map_chunks(
+    function: Callable[[Item], Result], chunks: Iterator[Sequence[Item]], seconds_alone: float
+) -> Iterator[list[Result]]:
     work = partial(_map_chunk, function)
     if address := os.environ.get("XTALK_DASK_SCHEDULER"):
         for first in chunks:  # `in_order` takes all the others
@@ -105,7 +110,7 @@ def _map_chunks(function: Callable[[Item], Result], chunks: Iterator[Sequence[It
         return
     workers, spent = worker_count(), 0.0
     for first in chunks:
-        if workers > 1 and spent >= SECONDS_BEFORE_WORKERS:
+        if workers > 1 and spent >= seconds_alone:
             with _local_workers(workers) as executor:
                 yield from in_order(executor, CHUNKS_PER_WORKER * workers, work, itertools.chain([first], chunks))
         else:

@@ -77,6 +77,14 @@ def test_other_processes_start_once_there_is_work_for_them(monkeypatch: pytest.M
     assert os.getpid() not in processes[21:]
 
 
+def test_other_processes_start_with_the_first_record_where_there_is_much_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XTALK_WORKERS", "2")
+    monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 3600.0)
+    assert os.getpid() not in set(map_ordered(process_of, range(9), 7, "numbers", at_once=True))
+    monkeypatch.setenv("XTALK_WORKERS", "1")
+    assert set(map_ordered(process_of, range(9), 7, "numbers", at_once=True)) == {os.getpid()}
+
+
 def test_a_senseless_worker_count_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XTALK_WORKERS", "many")
     with pytest.raises(StageError, match="XTALK_WORKERS is 'many'"):
