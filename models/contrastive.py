@@ -1,7 +1,6 @@
 """Contrastive language-crystal pretraining: two towers, one space."""
 
 import math
-from collections.abc import Sequence
 from itertools import combinations
 
 import torch
@@ -133,27 +132,29 @@ class ContrastiveModel(nn.Module):
     def forward(
         self,
         crystals: CrystalBatch,
-        views: Sequence[Tokens],
+        texts: Tokens,
         same: Tensor | None = None,
     ) -> Tensor:
         """Return the mean loss of the batch, a scalar.
 
         Args:
             crystals: B crystals.
-            views: one or more batches of B texts; text i of each tells of crystal i.
+            texts: V·B texts, one view of all crystals after the other; text i of each view tells of crystal i. They are
+                read as one batch, so that a word they share is read once.
             same: (B, B) as in `InfoNCE`.
 
         Raises:
-            ValueError: no view, or a single one when there is a text-text term.
+            ValueError: no view, a single one when there is a text-text term, or one that does not have B texts.
         """
-        if len(views) < (1 if self.text_text is None else 2):
-            raise ValueError(f"{len(views)} text view(s): too few for this loss")
+        n_views, n_left = divmod(len(texts.mask), crystals.n_crystals)
+        if n_left or n_views < (1 if self.text_text is None else 2):
+            raise ValueError(f"{len(texts.mask)} texts of {crystals.n_crystals} crystals: wrong number for this loss")
         crystal = self.embed_crystals(crystals)
-        texts = [self.embed_texts(view) for view in views]  # each (B, e)
-        loss = torch.stack([self.cross_modal(crystal, text, same) for text in texts]).mean()
+        views = self.embed_texts(texts).split(crystals.n_crystals)  # each (B, e)
+        loss = torch.stack([self.cross_modal(crystal, view, same) for view in views]).mean()
         if self.text_text is None:
             return loss
-        pairs = [self.text_text(a, b, same) for a, b in combinations(texts, 2)]
+        pairs = [self.text_text(a, b, same) for a, b in combinations(views, 2)]
         return loss + self.text_weight * torch.stack(pairs).mean()
 
     def embed_crystals(self, crystals: CrystalBatch) -> Tensor:

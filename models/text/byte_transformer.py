@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.dropout import Dropout
 from models.layers import TransformerBlock, masked_mean
 from models.text.tokens import N_BYTES, TextEncoder, TextFeatures, TextTokens, distinct_words
 
 _TEXTS_PER_PART = 8
+_WORDS_PER_PART = 96
 
 
 class ByteWordEmbedding(nn.Module):
@@ -33,23 +35,33 @@ class ByteWordEmbedding(nn.Module):
         self.byte_table = nn.Embedding(N_BYTES, byte_dim, padding_idx=0)
         self.byte_position = nn.Parameter(0.02 * torch.randn(max_bytes, byte_dim))
         self.widths = widths
-        self.convolutions = nn.ModuleList(nn.Conv1d(byte_dim, dim, width, padding=width - 1) for width in widths)
+        self.convolutions = nn.ModuleList(nn.Linear(width * byte_dim, dim) for width in widths)
         self.output = nn.Linear(len(widths) * dim, dim)
 
     def forward(self, words: Tensor) -> Tensor:
-        """Return vectors (n_words, dim) of words (n_words, W) int64; a word has at least one byte, W <= max_bytes."""
-        real = words > 0  # (n_words, W)
+        """Return vectors (n_words, dim) of words (n_words, W) int64; a word has at least one byte, W <= max_bytes.
+
+        Most words are short, so a processor takes words of like length together and reads no more than there is.
+        """
+        length = (words > 0).sum(dim=1)  # (n_words,)
+        parts = length.argsort(stable=True).split(_WORDS_PER_PART if words.is_cpu else max(len(words), 1))
+        maxima = [self._maxima(words[part, : int(length[part].max())], length[part]) for part in parts]
+        return self.output(F.gelu(torch.cat(maxima)))[torch.cat(parts).argsort()]
+
+    def _maxima(self, words: Tensor, length: Tensor) -> Tensor:
+        """Return the maxima over the windows of each width, (n_words, n_widths * dim)."""
         embedded = self.byte_table(words) + self.byte_position[: words.shape[1]]
-        embedded = (embedded * real[..., None]).transpose(1, 2)  # (n_words, byte_dim, W)
-        length = real.sum(dim=1)  # (n_words,)
+        embedded = embedded * (words > 0)[..., None]  # (n_words, W, byte_dim)
         maxima = []
         for width, convolution in zip(self.widths, self.convolutions, strict=True):
-            response = convolution(embedded)  # (n_words, dim, W + width - 1)
-            window = torch.arange(response.shape[-1], device=words.device)
+            padded = F.pad(embedded, (0, 0, width - 1, width - 1))
+            windows = padded.unfold(1, width, 1)  # (n_words, W + width - 1, byte_dim, width)
+            response = convolution(windows.transpose(2, 3).flatten(2))  # (n_words, W + width - 1, dim)
+            window = torch.arange(response.shape[1], device=words.device)
             # windows that hold at least one byte of the word, so that padding cannot win the maximum
             inside = window < length[:, None] + width - 1
-            maxima.append(response.masked_fill(~inside[:, None], -torch.inf).amax(dim=-1))
-        return self.output(F.gelu(torch.cat(maxima, dim=-1)))
+            maxima.append(response.masked_fill(~inside[..., None], -torch.inf).amax(dim=1))
+        return torch.cat(maxima, dim=-1)
 
 
 class ByteTransformer(TextEncoder):
@@ -83,7 +95,7 @@ class ByteTransformer(TextEncoder):
         self.dim = dim
         self.words = ByteWordEmbedding(dim, max_bytes, byte_dim)
         self.register_buffer("positions", sinusoidal_positions(max_words, dim), persistent=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(TransformerBlock(dim, n_heads, dropout) for _ in range(n_layers))
         self.norm = nn.LayerNorm(dim)
 

@@ -1,10 +1,13 @@
 """What the training loop needs to know of contrastive pretraining."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.contrastive import ContrastiveModel
@@ -21,16 +24,21 @@ _VALIDATION_BATCH = 128  # crystals embedded at a time; bounds memory, changes n
 
 @dataclass
 class PairBatch:
-    """Crystals, two views of the text of each, and which of them mean the same thing, (batch, batch)."""
+    """Crystals and their texts.
+
+    Attributes:
+        crystals: the structures.
+        texts: (views · batch) one view of all crystals after the other.
+        same: (batch, batch) which of the crystals mean the same thing.
+    """
 
     crystals: CrystalBatch
-    views: tuple[Tokens, ...]
+    texts: Tokens
     same: Tensor
 
     def to(self, device: torch.device | str) -> "PairBatch":
         """Return the batch on another device."""
-        views = tuple(view.to(device) for view in self.views)
-        return PairBatch(self.crystals.to(device), views, self.same.to(device))
+        return PairBatch(self.crystals.to(device), self.texts.to(device), self.same.to(device))
 
 
 class PretrainTask:
@@ -54,13 +62,13 @@ class PretrainTask:
 
     def batch(self, rows: np.ndarray, random: np.random.RandomState) -> PairBatch:
         """Return these pairs with two freshly drawn views of each text."""
-        views = tuple(self._draw_views(rows, random) for _ in range(_N_VIEWS))
+        views = [view for _ in range(_N_VIEWS) for view in self._draw_views(rows, random)]
         same = torch.from_numpy(self._train.same_meaning(rows, rows))
-        return PairBatch(self._train.graphs.batch(rows), views, same)
+        return PairBatch(self._train.graphs.batch(rows), self._tokenizer.stack(views), same)
 
     def loss(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Return the contrastive loss of a batch."""
-        loss: Tensor = model(batch.crystals, batch.views, batch.same)
+        loss: Tensor = model(batch.crystals, batch.texts, batch.same)
         return loss
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -83,7 +91,7 @@ class PretrainTask:
             texts.append(model.embed_texts(self._tokenizer.stack(whole).to(device)))
         return torch.cat(crystals), torch.cat(texts)
 
-    def _draw_views(self, rows: np.ndarray, random: np.random.RandomState) -> Tokens:
+    def _draw_views(self, rows: np.ndarray, random: np.random.RandomState) -> Iterator[NDArray[Any]]:
         """Draw for each crystal one text and some of its sentences in random order, from a single one to all.
 
         Every number of sentences is equally likely: short views teach single statements, as questions put them, and
@@ -98,5 +106,5 @@ class PretrainTask:
             texts.append(text)
             chosen.append(random.permutation(n_sentences)[:n_kept])
         sentences = zip(train.texts.pieces(np.array(texts)), chosen, strict=True)
-        max_words = self._tokenizer.max_words
-        return self._tokenizer.stack([join([own[place] for place in places], max_words) for own, places in sentences])
+        for own, places in sentences:
+            yield join([own[place] for place in places], self._tokenizer.max_words)

@@ -33,11 +33,12 @@ def assert_same(a: Tensor, b: Tensor) -> None:
     torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("texts_per_part", [1, 2, 100])
+@pytest.mark.parametrize(("texts_per_part", "words_per_part"), [(1, 100), (2, 3), (100, 1)])
 def test_what_else_is_in_the_batch_changes_nothing(
-    encoder: ByteTransformer, texts_per_part: int, monkeypatch: pytest.MonkeyPatch
+    encoder: ByteTransformer, texts_per_part: int, words_per_part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(byte_transformer, "_TEXTS_PER_PART", texts_per_part)
+    monkeypatch.setattr(byte_transformer, "_WORDS_PER_PART", words_per_part)
     together = encoder(tokenize(TEXTS, 64, 8))
     assert_same(together.pooled, torch.cat([pooled(encoder, text) for text in TEXTS]))
     for row, text in enumerate(TEXTS):
@@ -102,7 +103,7 @@ def test_a_word_vector_is_the_maximum_over_its_windows() -> None:
         edge = torch.zeros(width - 1, 3, dtype=torch.float64)
         extended = torch.cat([edge, letters, edge])
         windows = [extended[p : p + width] for p in range(len(extended) - width + 1)]
-        responses = [(kernel * w.T).sum(dim=(1, 2)) + bias for w in windows]
+        responses = [kernel @ w.flatten() + bias for w in windows]
         maxima.append(torch.stack(responses).max(dim=0).values)
     expected = embedding.output(F.gelu(torch.cat(maxima)))
     torch.testing.assert_close(embedding(word)[0], expected)
