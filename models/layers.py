@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from models.dropout import Dropout
+
 _MOST_PARTS = 64  # so that the fixed cost of a part counts for less and less as a batch grows
+_MOST_EXPLICIT_WEIGHTS = 64**2  # of one head
 
 
 def segment_sum(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
@@ -102,7 +105,7 @@ class MLP(nn.Sequential):
         super().__init__(
             nn.Linear(in_dim, hidden_dim),
             nn.SiLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(hidden_dim, out_dim),
         )
 
@@ -146,11 +149,11 @@ class MultiHeadAttention(nn.Module):
         """
         q, k, v = self._split(queries, keys)
         if key_mask is None:
-            heads = F.scaled_dot_product_attention(q, k, v)
+            heads = _gather(q, k, v, None)
         else:
-            allowed = key_mask | ~key_mask.any(dim=1, keepdim=True)  # (B, S)
-            heads = F.scaled_dot_product_attention(q, k, v, allowed[:, None, None])
-            heads = heads * key_mask.any(dim=1)[:, None, None, None]
+            has_key = key_mask.any(dim=1, keepdim=True)  # (B, 1)
+            bias = torch.zeros_like(key_mask, dtype=q.dtype).masked_fill(has_key & ~key_mask, -torch.inf)  # (B, S)
+            heads = _gather(q, k, v, bias[:, None, None]) * has_key[..., None, None]
         return self.output(heads.transpose(1, 2).flatten(2))  # (B, H, L, d/H) -> (B, L, d)
 
     def weights(self, queries: Tensor, keys: Tensor, key_mask: Tensor | None = None) -> Tensor:
@@ -169,6 +172,19 @@ class MultiHeadAttention(nn.Module):
         q = self.query(queries).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
         k, v = self.key_value(keys).unflatten(-1, (2, self.n_heads, -1)).unbind(-3)
         return q, k.transpose(1, 2), v.transpose(1, 2)
+
+
+def _gather(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """Return softmax(q kᵀ / sqrt(d) + bias) v for q (B, H, L, d), k and v (B, H, S, d) and a bias (B, 1, 1, S).
+
+    Torch's own attention never holds the weights, which is what long sequences need. A processor takes twice as long
+    that way where they are short.
+    """
+    if not q.is_cpu or q.shape[-2] * k.shape[-2] > _MOST_EXPLICIT_WEIGHTS:
+        return F.scaled_dot_product_attention(q, k, v, bias)
+    logits = q @ (k * q.shape[-1] ** -0.5).transpose(-1, -2)  # (B, H, L, S)
+    weights = (logits if bias is None else logits + bias).softmax(dim=-1)
+    return weights @ v
 
 
 class TransformerBlock(nn.Module):
@@ -198,7 +214,7 @@ class TransformerBlock(nn.Module):
             nn.GELU(),
             nn.Linear(4 * dim, dim),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, keys: Tensor | None = None, key_mask: Tensor | None = None) -> Tensor:
         """Return the new states (B, L, d).

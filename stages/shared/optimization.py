@@ -11,13 +11,19 @@ from stages.shared.params import TrainingParams
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 
 
-def build_optimizer(model: nn.Module, params: TrainingParams) -> torch.optim.AdamW:
+def build_optimizer(model: nn.Module, params: TrainingParams, fused: bool) -> torch.optim.AdamW:
     """Return AdamW over what can be trained; its learning rate is set before every step.
 
     Loshchilov and Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019, arXiv:1711.05101.
+
+    Args:
+        model: whose weights are trained.
+        params: of the run.
+        fused: whether a step is one operation for all weights, which is faster, but rules out scaled gradients
+            (`16-mixed`) together with a limit to their norm.
     """
     first_beta, second_beta = params.adam_betas
-    return torch.optim.AdamW(decay_groups(model, params), betas=(first_beta, second_beta))
+    return torch.optim.AdamW(decay_groups(model, params), betas=(first_beta, second_beta), fused=fused)
 
 
 def learning_rate(params: TrainingParams, step: int, steps_per_epoch: int) -> float:

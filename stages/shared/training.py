@@ -63,7 +63,8 @@ def train(model: nn.Module, task: Task, params: TrainingParams, scratch: Path, l
         StageError: training diverged.
     """
     fabric = launch_fabric()
-    step, optimizer = fabric.setup(_LossModule(model, task), build_optimizer(model, params))
+    adamw = build_optimizer(model, params, fused=fabric.device.type == "cpu")
+    step, optimizer = fabric.setup(_LossModule(model, task), adamw)
     average = WeightAverage(model) if params.swa_epochs else None
     loop = _Loop(fabric, step, optimizer, model, average, task, params)
     path = scratch / "checkpoint.safetensors"

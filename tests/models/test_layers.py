@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter, softmax, to_dense_batch
 
+from models import layers
 from models.layers import (
     MultiHeadAttention,
     TransformerBlock,
@@ -93,7 +94,11 @@ def attention() -> MultiHeadAttention:
     return MultiHeadAttention(dim=12, n_heads=3).double()
 
 
-def test_attention_is_that_of_torch(attention: MultiHeadAttention) -> None:
+@pytest.mark.parametrize("most_explicit", [0, 35])
+def test_attention_is_that_of_torch(
+    attention: MultiHeadAttention, most_explicit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "_MOST_EXPLICIT_WEIGHTS", most_explicit)  # either way to compute it
     reference = nn.MultiheadAttention(12, 3, batch_first=True, dtype=torch.float64)
     _copy_attention(attention, reference)
     queries, keys = randn(2, 5, 12), randn(2, 7, 12, seed=1)
@@ -114,7 +119,11 @@ def test_masked_attention_is_a_softmax_over_each_segment(attention: MultiHeadAtt
     torch.testing.assert_close(weights[:, :, 0].transpose(1, 2)[mask], segment_weights)
 
 
-def test_a_query_without_any_key_is_finite_with_finite_gradients(attention: MultiHeadAttention) -> None:
+@pytest.mark.parametrize("most_explicit", [0, 12])
+def test_a_query_without_any_key_is_finite_with_finite_gradients(
+    attention: MultiHeadAttention, most_explicit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "_MOST_EXPLICIT_WEIGHTS", most_explicit)
     queries, keys = randn(2, 3, 12).requires_grad_(), randn(2, 4, 12, seed=1).requires_grad_()
     key_mask = torch.tensor([[False] * 4, [True] * 4])
     output = attention(queries, keys, key_mask)

@@ -101,10 +101,11 @@ def test_weight_decay_falls_on_the_parameters_the_rule_names(decay: str, decayin
     assert [group["weight_decay"] for group in groups] == [PARAMS.weight_decay, 0.0]
 
 
-def test_the_first_step_without_gradient_shrinks_what_decays_and_nothing_else() -> None:
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_first_step_without_gradient_shrinks_what_decays_and_nothing_else(fused: bool) -> None:
     model = Mixed()
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    optimizer = build_optimizer(model, PARAMS.model_copy(update={"decay": "all_but_bias"}))
+    optimizer = build_optimizer(model, PARAMS.model_copy(update={"decay": "all_but_bias"}), fused)
     for group in optimizer.param_groups:
         group["lr"] = 0.5
     for parameter in model.parameters():
@@ -115,11 +116,12 @@ def test_the_first_step_without_gradient_shrinks_what_decays_and_nothing_else() 
         torch.testing.assert_close(parameter.detach(), shrunk * before[name])
 
 
-def test_the_betas_are_those_of_the_parameters() -> None:
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_betas_are_those_of_the_parameters(fused: bool) -> None:
     weight = nn.Parameter(torch.zeros(1, 1))
     model = nn.Module()
     model.register_parameter("weight", weight)
-    optimizer = build_optimizer(model, PARAMS.model_copy(update={"adam_betas": [0.5, 0.75]}))
+    optimizer = build_optimizer(model, PARAMS.model_copy(update={"adam_betas": [0.5, 0.75]}), fused)
     for gradient in (1.0, 3.0):
         weight.grad = torch.full((1, 1), gradient)
         optimizer.step()
