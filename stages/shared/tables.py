@@ -150,7 +150,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         StageError: the file does not exist.
     """
-    return pq.read_table(_existing(path), columns=None if columns is None else list(columns))
+    # `pq.read_table` imports pandas, which takes longer than most tables
+    with pq.ParquetFile(_existing(path)) as file:
+        return file.read() if columns is None else file.read(list(columns)).select(list(columns))
 
 
 def iterate_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from pymatgen.core import Element, Structure
-from pymatgen.io.cif import CifParser
 
 from stages.shared.sources.record import BadRecord, array_of, clean_text, crystal_structure, shortened
 
@@ -20,6 +19,8 @@ def read_cif(text: str) -> Structure:
     Raises:
         BadRecord: pymatgen cannot read it, it holds none or several structures, or as `crystal_structure`.
     """
+    from pymatgen.io.cif import CifParser  # 0.4 s to import, needed for files in this format only
+
     _check_length(text)
     try:
         with warnings.catch_warnings():
