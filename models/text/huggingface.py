@@ -37,6 +37,10 @@ class HuggingFaceTokens:
             self.attention_mask.to(device, non_blocking=non_blocking),
         )
 
+    def only(self, keep: Tensor) -> "HuggingFaceTokens":
+        """Return the texts with those empty that are not kept, (B,) bool."""
+        return HuggingFaceTokens(self.input_ids, self.attention_mask * keep[:, None])
+
 
 Tokens = TextTokens | HuggingFaceTokens
 """What a text tower takes: each kind of tower its own kind of tokens."""

@@ -35,6 +35,10 @@ class TextTokens:
             self.mask.to(device, non_blocking=non_blocking),
         )
 
+    def only(self, keep: Tensor) -> "TextTokens":
+        """Return the texts with those empty that are not kept, (B,) bool."""
+        return TextTokens(self.bytes, self.mask & keep[:, None])
+
 
 def distinct_words(words: Tensor) -> tuple[Tensor, Tensor]:
     """Return what `torch.unique(words, dim=0, return_inverse=True)` does, many times faster.

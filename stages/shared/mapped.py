@@ -54,7 +54,7 @@ class Lists:
 
 
 class MappedTable:
-    """The rows of Arrow files, one file after the other, numbered from 0.
+    """The rows of Arrow files, one file after the other, numbered from 0; another process maps the files itself.
 
     Args:
         paths: files of `write_arrow` with one schema.
@@ -64,6 +64,7 @@ class MappedTable:
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = [path.resolve() for path in paths]
         self._maps = [_map(path) for path in paths]
         readers = [pa.ipc.open_file(pa.py_buffer(file)) for file in self._maps]
         self._schema = readers[0].schema
@@ -73,6 +74,10 @@ class MappedTable:
         self._first_row = np.cumsum([0, *(batch.num_rows for batch in self._batches)])  # of each batch, and the end
         lists = [field.name for field in self._schema if pa.types.is_list(field.type)]
         self._lists = {name: [_offsets_and_values(batch.column(name)) for batch in self._batches] for name in lists}
+
+    def __reduce__(self) -> tuple[type["MappedTable"], tuple[list[Path]]]:
+        """Send the paths alone to another process."""
+        return MappedTable, (self._paths,)
 
     def __len__(self) -> int:
         """Return the number of rows of all files."""

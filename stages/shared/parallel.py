@@ -79,6 +79,26 @@ def map_ordered(
     yield from progress(results, label, total)
 
 
+def map_apart(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield `function(item)` for each item in order, each in a process of its own of this machine, for long work.
+
+    As many run at a time as `worker_count` says; with one, all run in the caller.
+
+    Args:
+        function: a module-level function of one item, which keeps to a single thread.
+        items: what to work on.
+
+    Raises:
+        StageError: a process was ended from outside.
+    """
+    workers = min(worker_count(), len(items))
+    if workers <= 1:
+        yield from map(function, items)
+    else:
+        with _local_workers(workers) as executor:
+            yield from in_order(executor, len(items), function, items)
+
+
 def in_order(
     executor: Executor, limit: int, function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[Result]:

@@ -7,7 +7,7 @@ Nothing here enters a parameter, a command or an output: a result trained on a G
 | `XTALK_DEVICE` | `cpu`, `cuda` or `auto` | `auto`: the GPU when there is one |
 | `XTALK_PRECISION` | Fabric's precision, for example `bf16-mixed`; see also `stages/__init__.py` | `32-true` |
 | `XTALK_THREADS` | threads inside one tensor operation; sums are split by it, so it changes the last bits | 2 |
-| `XTALK_WORKERS` | worker processes of the preprocessing stages; changes no byte | the number of cores |
+| `XTALK_WORKERS` | processes of the preprocessing stages and of dos_baselines; changes no byte | the number of cores |
 """
 
 import os
@@ -23,16 +23,19 @@ if TYPE_CHECKING:
 _DEVICES = ("auto", "cpu", "cuda")
 
 
-def use_reproducible_kernels() -> None:
+def use_reproducible_kernels(threads: int | None = None) -> None:
     """Fix the number of threads and ask torch for deterministic algorithms only.
+
+    Args:
+        threads: inside one tensor operation; None: `XTALK_THREADS`.
 
     Raises:
         StageError: `XTALK_THREADS` is not a positive whole number.
     """
-    threads = os.environ.get("XTALK_THREADS", "2")
-    if not threads.isdecimal() or int(threads) == 0:
-        raise StageError(f"XTALK_THREADS is '{threads}'; set it to a positive whole number or unset it")
-    torch.set_num_threads(int(threads))
+    setting = os.environ.get("XTALK_THREADS", "2")
+    if not setting.isdecimal() or int(setting) == 0:
+        raise StageError(f"XTALK_THREADS is '{setting}'; set it to a positive whole number or unset it")
+    torch.set_num_threads(threads or int(setting))
     torch.use_deterministic_algorithms(True)
     # else torch writes NaN over all memory it is about to use, which shows mistakes, and takes a tenth of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -52,15 +55,18 @@ def choose_device() -> str:
     return device
 
 
-def launch_fabric() -> "Fabric":
+def launch_fabric(threads: int | None = None) -> "Fabric":
     """Return a launched Fabric on one device: the GPU when there is one, else the CPU.
+
+    Args:
+        threads: as `use_reproducible_kernels` takes them.
 
     Raises:
         StageError: `XTALK_DEVICE` names no device of this machine.
     """
     from lightning_fabric import Fabric  # 1.3 s to import, needed for training only
 
-    use_reproducible_kernels()
+    use_reproducible_kernels(threads)
     precision = os.environ.get("XTALK_PRECISION", "32-true")
     fabric = Fabric(accelerator=choose_device(), devices=1, precision=precision)  # type: ignore[arg-type]
     fabric.launch()

@@ -42,7 +42,9 @@ class Task(Protocol):
         """Return numbers on the validation split; `val_loss` selects the best epoch. Empty without such a split."""
 
 
-def train(model: nn.Module, task: Task, params: TrainingParams, scratch: Path, label: str) -> TrainingState:
+def train(
+    model: nn.Module, task: Task, params: TrainingParams, scratch: Path, label: str, threads: int | None = None
+) -> TrainingState:
     """Train in place and leave the weights of the best epoch in `model`, or the average of the last epochs.
 
     With `swa_epochs`, the weights after every step of that many last epochs are averaged. From the first of these
@@ -55,6 +57,7 @@ def train(model: nn.Module, task: Task, params: TrainingParams, scratch: Path, l
         params: seed, epochs, batch size, learning rate and so on.
         scratch: folder of the checkpoint.
         label: what progress lines say.
+        threads: inside one tensor operation; None: `XTALK_THREADS`.
 
     Returns:
         The history and the best epoch. Without a validation split the last epoch is the best.
@@ -62,7 +65,7 @@ def train(model: nn.Module, task: Task, params: TrainingParams, scratch: Path, l
     Raises:
         StageError: training diverged.
     """
-    fabric = launch_fabric()
+    fabric = launch_fabric(threads)
     adamw = build_optimizer(model, params, fused=fabric.device.type == "cpu")
     step, optimizer = fabric.setup(_LossModule(model, task), adamw)
     average = WeightAverage(model) if params.swa_epochs else None

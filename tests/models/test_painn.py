@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from models.graph.batch import CrystalBatch
-from models.graph.painn import model as painn
-from models.graph.painn.model import PaiNN
+from models.graph.painn import messages
+from models.graph.painn.model import PaiNN, UpdateBlock
 from tests.models.crystals import CUTOFF, crystal, random_rotation, three_crystals, triclinic
 
 
@@ -30,7 +30,7 @@ def test_vectors_rotate_with_the_crystal(model: PaiNN) -> None:
 def test_equals_the_equations_written_edge_by_edge(
     edges_per_part: int, variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(painn, "_EDGES_PER_PART", edges_per_part)
+    monkeypatch.setattr(messages, "_EDGES_PER_PART", edges_per_part)
     torch.manual_seed(0)
     model = PaiNN(dim=8, n_interactions=2, n_radial=6, cutoff=CUTOFF, variant=variant).double()
     batch = crystal(*triclinic(seed=6, n_atoms=2))
@@ -45,7 +45,7 @@ def test_equals_the_equations_written_edge_by_edge(
 def test_gradients_do_not_depend_on_how_edges_are_split(model: PaiNN, monkeypatch: pytest.MonkeyPatch) -> None:
     gradients = []
     for size in (10, 10_000):
-        monkeypatch.setattr(painn, "_EDGES_PER_PART", size)
+        monkeypatch.setattr(messages, "_EDGES_PER_PART", size)
         model.zero_grad()
         model(three_crystals()).pooled.square().sum().backward()
         gradients.append([parameter.grad for parameter in model.parameters()])
@@ -87,8 +87,8 @@ def _painn_edge_by_edge(model: PaiNN, batch: CrystalBatch, variant: str) -> tupl
     v = [torch.zeros(3, model.dim, dtype=torch.float64) for _ in s]
     vectors = batch.edge_vector()
     for message, update in zip(model.messages, model.updates, strict=True):
-        assert isinstance(message, painn.MessageBlock)
-        assert isinstance(update, painn.UpdateBlock)
+        assert isinstance(message, messages.MessageBlock)
+        assert isinstance(update, UpdateBlock)
         new_s, new_v = list(s), list(v)
         for edge, (i, j) in enumerate(zip(batch.edge_source.tolist(), batch.edge_target.tolist(), strict=True)):
             r = vectors[edge].norm()
@@ -105,3 +105,29 @@ def _painn_edge_by_edge(model: PaiNN, batch: CrystalBatch, variant: str) -> tupl
             gated = u_v if variant == "paper" else v[i]
             s[i], v[i] = s[i] + a_ss + a_sv * (u_v * v_v).sum(dim=0), v[i] + a_vv * gated
     return torch.stack(s), torch.stack(v)
+
+
+def test_the_gradients_of_the_sums_over_neighbours_are_those_of_finite_differences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(messages, "_EDGES_PER_PART", 3)
+    torch.manual_seed(0)
+    n_atoms, n_edges, dim, n_radial = 3, 7, 2, 4
+    source, target = torch.randint(n_atoms, (2, n_edges)).sort(dim=1).values
+    shapes = [(n_atoms, dim), (n_atoms, dim), (3, n_atoms, dim), (3 * dim, n_radial), (n_edges, 3), (n_edges, n_radial)]
+    inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradcheck(messages._NeighborSum.apply, (*inputs, source, target))
+
+
+def test_messages_keep_single_precision_where_the_rest_has_half(model: PaiNN) -> None:
+    single = model.float()
+    batch = three_crystals()
+    batch = dataclasses.replace(batch, frac_coords=batch.frac_coords.float(), lattice=batch.lattice.float())
+    exact = single(batch).pooled
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = single(batch).pooled
+    mixed.float().square().sum().backward()
+    torch.testing.assert_close(mixed.float(), exact, rtol=0.05, atol=0.05)
+    gradients = [parameter.grad for parameter in single.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(gradient.dtype == torch.float32 for gradient in gradients)

@@ -1,93 +1,14 @@
 """PaiNN: an equivariant message-passing network on scalars and vectors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from models.graph.batch import CrystalBatch, CrystalFeatures, GraphEncoder
 from models.graph.element_embedding import ElementEmbedding
+from models.graph.painn.messages import Edges, MessageBlock
 from models.graph.pooling import pooling_function
-from models.graph.radial import BesselBasis, edge_length
-from models.layers import MLP, segment_sum
-
-_EDGES_PER_PART = 4096
-_MOST_PARTS_KEPT = 4  # 16,384 edges of 96 features and three layers take 190 MB
-
-
-@dataclass(frozen=True)
-class Edges:
-    """What the message blocks need of the edges.
-
-    Attributes:
-        source: (n_edges,) int64 centre.
-        target: (n_edges,) int64 neighbour.
-        direction: (n_edges, 3) unit vector from the centre to the neighbour, zero for an edge of no length.
-        basis: (n_edges, n_radial + 1), see `BesselBasis`.
-    """
-
-    source: Tensor
-    target: Tensor
-    direction: Tensor
-    basis: Tensor
-
-    @classmethod
-    def of(cls, crystals: CrystalBatch, radial_basis: BesselBasis) -> "Edges":
-        """Measure the edges of a batch."""
-        vector = crystals.edge_vector()
-        length = edge_length(vector)
-        return cls(crystals.edge_source, crystals.edge_target, vector / length[:, None], radial_basis(length))
-
-    def split(self) -> list["Edges"]:
-        """Cut the edges into parts small enough for the processor's cache; an accelerator takes them all at once."""
-        size = _EDGES_PER_PART if self.basis.is_cpu else max(len(self.basis), 1)
-        columns = (self.source, self.target, self.direction, self.basis)
-        return [Edges(*part) for part in zip(*(column.split(size) for column in columns), strict=True)]
-
-
-class MessageBlock(nn.Module):
-    r"""Gather scalars and vectors from the neighbours.
-
-    $$ \Delta s_i = \sum_j \phi_s(s_j) \circ W_s(r_{ij}), \qquad
-       \Delta \vec v_i = \sum_j \vec v_j \circ \phi_{vv}(s_j) \circ W_{vv}(r_{ij})
-                       + \phi_{vs}(s_j) \circ W_{vs}(r_{ij})\, \frac{\vec r_{ij}}{r_{ij}} $$
-
-    Equations 7 and 8 of the paper; the rotationally invariant filters $W$ are linear in the radial basis.
-    """
-
-    def __init__(self, dim: int, n_radial: int) -> None:
-        super().__init__()
-        self.scalar_net = MLP(dim, dim, 3 * dim)
-        self.radial_filter = nn.Linear(n_radial + 1, 3 * dim, bias=False)
-
-    def forward(self, scalars: Tensor, vectors: Tensor, parts: Sequence[Edges]) -> tuple[Tensor, Tensor]:
-        """Return the changes of scalars (n_atoms, d) and vectors (3, n_atoms, d)."""
-        phi_s, phi_vv, phi_vs = self.scalar_net(scalars).chunk(3, dim=-1)  # each (n_atoms, d)
-        atoms = (phi_s, phi_vs, vectors * phi_vv)
-        scalar_change, vector_change = torch.zeros_like(scalars), torch.zeros_like(vectors)
-        for edges in parts:
-            if torch.is_grad_enabled() and len(parts) > _MOST_PARTS_KEPT:
-                # recomputed in the backward pass, which else needs ten numbers per edge and feature
-                changes = checkpoint(self._sum_messages, *atoms, edges, use_reentrant=False)
-            else:
-                changes = self._sum_messages(*atoms, edges)
-            scalar_change, vector_change = scalar_change + changes[0], vector_change + changes[1]
-        return scalar_change, vector_change
-
-    def _sum_messages(self, phi_s: Tensor, phi_vs: Tensor, carried: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-        """Changes from some of the edges; each factor is a contiguous (n_edges, d), which the processor likes best."""
-        n_atoms = len(phi_s)
-        w_s, w_vv, w_vs = (F.linear(edges.basis, weight) for weight in self.radial_filter.weight.chunk(3))
-        scalar_gate = phi_s.index_select(0, edges.target) * w_s
-        direction_gate = phi_vs.index_select(0, edges.target) * w_vs
-        components = []
-        for vector, direction in zip(carried, edges.direction.split(1, dim=1), strict=True):  # x, y, z
-            message = torch.addcmul(vector.index_select(0, edges.target) * w_vv, direction_gate, direction)
-            components.append(segment_sum(message, edges.source, n_atoms))
-        return segment_sum(scalar_gate, edges.source, n_atoms), torch.stack(components)
+from models.graph.radial import BesselBasis
+from models.layers import MLP
 
 
 class UpdateBlock(nn.Module):
@@ -172,9 +93,9 @@ class PaiNN(GraphEncoder):
         """Return the last scalars (n_atoms, d) and vectors (n_atoms, 3, d), which rotate with the crystal."""
         scalars = self.element_embedding(crystals)
         vectors = scalars.new_zeros(3, len(scalars), self.dim)
-        parts = Edges.of(crystals, self.radial_basis).split()
+        edges = Edges.of(crystals, self.radial_basis)
         for message, update in zip(self.messages, self.updates, strict=True):
-            scalar_change, vector_change = message(scalars, vectors, parts)
+            scalar_change, vector_change = message(scalars, vectors, edges)
             scalars, vectors = scalars + scalar_change, vectors + vector_change
             scalar_change, vector_change = update(scalars, vectors)
             scalars, vectors = scalars + scalar_change, vectors + vector_change

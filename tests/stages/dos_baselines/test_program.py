@@ -95,11 +95,14 @@ def run(kind: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program.main()
 
 
-def test_the_program_writes_the_same_spectra_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spectra_do_not_depend_on_how_many_networks_train_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_tables(tmp_path / "data", SPLIT_OF)
     path = tmp_path / "data/predictions/dos_baselines/electron.parquet"
     written = []
-    for _ in range(2):
+    for workers in ("1", "3"):
+        monkeypatch.setenv("XTALK_WORKERS", workers)
         run("electron", tmp_path, monkeypatch)
         written.append(path.read_bytes())
     assert written[0] == written[1]

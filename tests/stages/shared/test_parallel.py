@@ -20,7 +20,7 @@ import pytest
 from stages.generate_cif.crystals import Crystal, crystal_from_row
 from stages.shared import parallel
 from stages.shared.errors import StageError
-from stages.shared.parallel import CHUNKS_PER_WORKER, in_order, map_ordered, worker_count
+from stages.shared.parallel import CHUNKS_PER_WORKER, in_order, map_apart, map_ordered, worker_count
 from stages.shared.schemas import CRYSTALS_SCHEMA
 from stages.shared.sources.materials_project import SOURCE
 from stages.shared.sources.record import RawRow
@@ -83,6 +83,16 @@ def test_other_processes_start_with_the_first_record_where_there_is_much_to_do(m
     assert os.getpid() not in set(map_ordered(process_of, range(9), 7, "numbers", at_once=True))
     monkeypatch.setenv("XTALK_WORKERS", "1")
     assert set(map_ordered(process_of, range(9), 7, "numbers", at_once=True)) == {os.getpid()}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_long_work_runs_apart_and_comes_in_order(monkeypatch: pytest.MonkeyPatch, workers: str) -> None:
+    monkeypatch.setenv("XTALK_WORKERS", workers)
+    assert list(map_apart(square, range(5))) == [0, 1, 4, 9, 16]
+    assert list(map_apart(square, [])) == []
+    assert (os.getpid() in map_apart(process_of, range(3))) == (workers == "1")
+    with pytest.raises(ValueError, match="2 is bad"):
+        list(map_apart(partial(fail_at, bad=2), range(4)))
 
 
 def test_a_senseless_worker_count_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
