@@ -1,4 +1,4 @@
-"""Dropout that draws the same numbers on every processor, at a fifth of the time."""
+"""Dropout that draws the same numbers on every processor, in a third of the time."""
 
 import torch
 from torch import Tensor, nn

@@ -80,7 +80,7 @@ def map_ordered(
 
 
 def map_apart(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield `function(item)` for each item in order, each in a process of its own of this machine, for long work.
+    """Yield `function(item)` for each item in order, computed in processes of this machine, for few items of long work.
 
     As many run at a time as `worker_count` says; with one, all run in the caller.
 
