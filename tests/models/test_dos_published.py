@@ -155,8 +155,8 @@ def test_loss_and_gradients_are_the_published_ones(published: Published) -> None
     for name, expected in gradients.items():
         gradient = found[str(published_name(name))].grad
         assert gradient is not None
-        # the published softmax is in single precision even here, which a gradient that nearly cancels makes visible, and
-        # so is the order of a sum, which differs from kernel to kernel
+        # the published softmax is in single precision even here, and kernels differ in the order in which they sum; a
+        # gradient that nearly cancels makes both visible
         scale = max(float(expected.abs().max()), 0.02)
         assert float((gradient - expected).abs().max()) < published.tolerance * scale, name
 
