@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,15 @@ def test_what_lies_between_is_what_the_published_code_has_there(published: Publi
 
 
 def test_loss_and_gradients_are_the_published_ones(published: Published) -> None:
-    model = published.model()
-    prediction = model(published.crystals, published.systems, published.global_inputs)
+    # in double precision, so that the order in which a processor sums does not matter
+    model, crystals, global_inputs = published.model().double(), published.crystals, published.global_inputs
+    crystals = replace(
+        crystals,
+        frac_coords=crystals.frac_coords.double(),
+        lattice=crystals.lattice.double(),
+        edge_image=crystals.edge_image.double(),
+    )
+    prediction = model(crystals, published.systems, None if global_inputs is None else global_inputs.double())
     loss = published_loss(published, prediction.global_spectrum) + published_loss(published, prediction.system_spectrum)
     assert loss.item() == pytest.approx(float(published.arrays["loss"]), rel=published.tolerance)
     loss.backward()
@@ -155,9 +163,8 @@ def test_loss_and_gradients_are_the_published_ones(published: Published) -> None
     for name, expected in gradients.items():
         gradient = found[str(published_name(name))].grad
         assert gradient is not None
-        # the published softmax is in single precision even here, and kernels differ in the order in which they sum; a
-        # gradient that nearly cancels makes both visible
-        scale = max(float(expected.abs().max()), 0.02)
+        # the published softmax is in single precision even here, which a gradient that nearly cancels makes visible
+        scale = max(float(expected.abs().max()), 0.01)
         assert float((gradient - expected).abs().max()) < published.tolerance * scale, name
 
 
