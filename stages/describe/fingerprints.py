@@ -1,7 +1,7 @@
 """The fingerprints of sites, which robocrystallographer asks for several times, worked out once."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -39,15 +39,17 @@ class Fingerprints:
     def in_use(self) -> Iterator[None]:
         """Within `with`, robocrystallographer asks here; what is known of earlier crystals is forgotten."""
         self._sites.memory.forget()
-        with ExitStack() as stack:
-            stack.enter_context(replaced(robocrys.condense.site, "get_site_fingerprints", self.of_sites))
-            stack.enter_context(replaced(robocrys.condense.mineral, "get_structure_fingerprint", self.of_structure))
+        with (
+            replaced(robocrys.condense.site, "get_site_fingerprints", self.of_sites),
+            replaced(robocrys.condense.mineral, "get_structure_fingerprint", self.of_structure),
+        ):
             yield
 
     def of_sites(self, structure: Structure) -> list[dict[str, float]]:
         """Return what robocrystallographer's `get_site_fingerprints` does: each site's numbers by name."""
+        labels = self._of_sites.feature_labels()
         numbers = np.array(self._of_sites.featurize(structure)).T  # (n_sites, n_numbers)
-        return [dict(zip(self._of_sites.feature_labels(), site, strict=True)) for site in numbers]
+        return [dict(zip(labels, site, strict=True)) for site in numbers]
 
     def of_structure(self, structure: Structure, prototype_match: bool = False) -> NDArray[np.float64]:
         """Return what robocrystallographer's `get_structure_fingerprint` does: mean and deviation over the sites.

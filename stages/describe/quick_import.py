@@ -1,7 +1,7 @@
 """The import of robocrystallographer in a third of its time, which each worker process takes anew."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TypeVar
 
 import pymatgen.util.provenance
@@ -20,9 +20,10 @@ def without_self_checks() -> Iterator[None]:
     inflect has its own methods rewritten so that they check the types of their arguments. What either does for us
     stays the same.
     """
-    with ExitStack() as stack:
-        stack.enter_context(replaced(pymatgen.util.provenance, "is_valid_bibtex", _accept))
-        stack.enter_context(replaced(typeguard, "typechecked", _unchanged))
+    with (
+        replaced(pymatgen.util.provenance, "is_valid_bibtex", _accept),
+        replaced(typeguard, "typechecked", _unchanged),
+    ):
         yield
 
 

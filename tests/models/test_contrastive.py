@@ -27,8 +27,8 @@ def parts() -> list[CrystalBatch]:
 
 
 def views(n_views: int = 2) -> TextTokens:
-    """Return one, two or three views of all texts, one after the other."""
-    return tokenize([change(text) for change in (str, str.upper, str.lower)[:n_views] for text in TEXTS], 16, 8)
+    """Return one or two views of all texts, one after the other."""
+    return tokenize([change(text) for change in (str, str.upper)[:n_views] for text in TEXTS], 16, 8)
 
 
 def model(text_weight: float) -> ContrastiveModel:
