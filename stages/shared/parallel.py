@@ -22,7 +22,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from stages.shared.errors import StageError
 from stages.shared.memory import give_back_memory
-from stages.shared.progress import progress, say
+from stages.shared.progress import one, progress, say
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,6 +52,7 @@ def map_ordered(
     label: str,
     total: int | None = None,
     at_once: bool = False,
+    size: Callable[[Result], int] = one,
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item in the order of `items`, computed in worker processes.
 
@@ -66,8 +67,9 @@ def map_ordered(
         items: the records.
         chunk_size: how many records a worker takes at a time; it changes the speed, never the result.
         label: what the progress line says.
-        total: the number of items, where `len(items)` does not tell.
+        total: the number of records, where `len(items)` does not tell.
         at_once: whether work on a record, or the import it needs, takes so long that the caller should do none of it.
+        size: how many records a result stands for, where an item is a batch of them.
 
     Raises:
         StageError: the Dask scheduler is out of reach, or a worker was ended from outside and nobody can take over.
@@ -76,7 +78,7 @@ def map_ordered(
         total = len(items)
     chunks = _chunks_of(items, chunk_size)
     results = itertools.chain.from_iterable(_map_chunks(function, chunks, 0.0 if at_once else SECONDS_BEFORE_WORKERS))
-    yield from progress(results, label, total)
+    yield from progress(results, label, total, size)
 
 
 def map_apart(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:

@@ -17,22 +17,33 @@ def say(message: str) -> None:
     print(message, flush=True)
 
 
-def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+def one(item: object) -> int:
+    """Count an item as one."""
+    return 1
+
+
+def progress(items: Iterable[T], label: str, total: int | None = None, size: Callable[[T], int] = one) -> Iterator[T]:
     """Yield the items, drawing a bar on a terminal and a plain line every ten seconds elsewhere, with the time to go.
 
     Args:
         items: what to iterate over.
         label: a short noun phrase, for example `describe crystals`.
-        total: the number of items, where `len(items)` does not tell.
+        total: the number of items, or the sum of their sizes, where `len(items)` does not tell.
+        size: how many an item counts for.
     """
-    if sys.stderr.isatty():
-        yield from tqdm(items, desc=label, total=total)
-        return
     if total is None and isinstance(items, Sized):
         total = len(items)
+    if sys.stderr.isatty():
+        with tqdm(desc=label, total=total) as bar:
+            for item in items:
+                yield item
+                bar.update(size(item))
+        return
     start = last_line = time.monotonic()
-    for count, item in enumerate(items, start=1):
+    count = 0
+    for item in items:
         yield item
+        count += size(item)
         now = time.monotonic()
         if now - last_line >= _SECONDS_BETWEEN_LINES:
             last_line = now

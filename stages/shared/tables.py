@@ -24,7 +24,6 @@ from stages.shared.memory import give_back_memory
 
 ROW_GROUP_SIZE = 1024
 _ROWS_PACKED_AT_ONCE = 64
-"""A divisor of `ROW_GROUP_SIZE`."""
 SIGNIFICANT_DIGITS = 6
 
 
@@ -63,6 +62,17 @@ def write_table(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> No
         writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROW_GROUP_SIZE)
 
 
+def record_batch(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return rows as one batch of columns.
+
+    Args:
+        rows: each with a value per field of `schema`.
+        schema: names and types of the columns.
+    """
+    arrays = [pa.array([row[field.name] for row in rows], type=field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
 class RowWriter:
     """Appends rows to a parquet file, holding no more than one row group of them in memory, most as Arrow arrays."""
 
@@ -87,19 +97,37 @@ class RowWriter:
         if self.n_rows % ROW_GROUP_SIZE == 0:
             self._write_row_group()
 
+    def append_batch(self, batch: pa.RecordBatch) -> None:
+        """Add the rows of a batch, which has the table's schema.
+
+        Raises:
+            ValueError: batch and table have different schemas.
+        """
+        if batch.schema != self._schema:
+            raise ValueError(f"the batch's schema is not that of the table:\n{batch.schema}\n{self._schema}")
+        self._pack()
+        while batch.num_rows:
+            fitting = batch.slice(0, ROW_GROUP_SIZE - self.n_rows % ROW_GROUP_SIZE)
+            self._packed.append(fitting)
+            self.n_rows += fitting.num_rows
+            if self.n_rows % ROW_GROUP_SIZE == 0:
+                self._write_row_group()
+            batch = batch.slice(fitting.num_rows)
+
     def finish(self) -> None:
         """Write the rows left over; a table without rows has one empty row group, as `write_table` makes it."""
         if self._rows or self._packed or self.n_rows == 0:
-            self._pack()
             self._write_row_group()
 
     def _pack(self) -> None:
-        arrays = [pa.array([row[field.name] for row in self._rows], type=field.type) for field in self._schema]
-        self._packed.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._rows = []
+        if self._rows:
+            self._packed.append(record_batch(self._rows, self._schema))
+            self._rows = []
 
     def _write_row_group(self) -> None:
-        table = pa.Table.from_batches(self._packed).combine_chunks()  # the bytes of pages depend on the chunks
+        self._pack()
+        # the bytes of pages depend on the chunks
+        table = pa.Table.from_batches(self._packed, schema=self._schema).combine_chunks()
         self._packed = []
         self._writer.write_table(table, row_group_size=ROW_GROUP_SIZE)
         del table
@@ -108,7 +136,7 @@ class RowWriter:
 
 @contextmanager
 def row_writer(path: Path, schema: pa.Schema) -> Iterator[RowWriter]:
-    """Open a parquet file that takes its rows one by one, and gives it its name when all are there.
+    """Open a parquet file that takes its rows one by one or in batches, and gives it its name when all are there.
 
     The file has the same bytes as that of `write_table`. On any failure `path` stays as it was.
 

@@ -9,18 +9,22 @@ graphs hold atomic numbers, from which the model looks features up; so the edges
 `jarvis` is its first route: the 12 nearest neighbours within 8 Å, each edge with its reverse, by JARVIS-tools
 (`jarvis.core.graphs`), with the features of the atoms and without DGL's graph object and line graph.
 Each is compared with `periodic_neighbors` of the same cutoff and cap. Both start from a crystal in memory; `graph_row`
-is all of our stage, from the CIF text on. Times are of the processor, on one core, except with several workers.
+starts from the CIF text, `build_graphs` is all of our stage, from file to file. Times are of the processor, on one
+core, but those of `build_graphs`, which are by the clock.
 
 JARVIS-tools, matscipy, vesin and ASE are measured where they are installed:
 `pip install jarvis-tools==2026.6.12 matscipy==1.3.1 vesin==0.6.2`.
 """
 
 import argparse
+import contextlib
 import importlib
 import importlib.util
+import io
 import itertools
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -31,23 +35,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from models.graph.elements import element_classes
+from stages.build_graphs import __main__ as build_graphs
+from stages.build_graphs.batches import COLUMNS
 from stages.build_graphs.graphs import CrystalEntry, graph_row
 from stages.build_graphs.neighbors import periodic_neighbors
 from stages.shared import parallel
-from stages.shared.parallel import map_ordered
 from stages.shared.structures import structure_from_cif
-from stages.shared.tables import read_table
+from stages.shared.tables import read_table, write_table
 
 CRYSTALS = Path("data/crystals.parquet")
 ASE_CUTOFF = 6.0  # Å
 JARVIS_CUTOFF, JARVIS_NEIGHBORS = 8.0, 12  # Å
 SUPERCELLS = 12
-SECONDS_OF_WORK = 5.0
+SECONDS_OF_WORK = 10.0
 PACKAGES = ("ase", "jarvis", "matscipy", "vesin")
 Route = Callable[[Any], object]
 Arrays = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -198,30 +204,34 @@ def measure_searches(structures: Sequence[Structure], repeats: int) -> Iterator[
         yield {"search": package, "cutoff": ASE_CUTOFF, "crystals_per_second": _rounded(rate)}
 
 
-def measure_workers(entries: Sequence[CrystalEntry], repeats: int) -> Iterator[dict[str, Any]]:
-    """Yield the rate of all of the stage: on the processor, then by the clock with one worker process and with two."""
+def measure_stage(crystals: pa.Table, repeats: int) -> Iterator[dict[str, Any]]:
+    """Yield the rate of `graph_row`, then that of all of the stage by the clock, by one process and by two workers.
+
+    The stage reads its table of crystals, here many copies of `crystals`, and writes its graphs, in a folder that goes.
+    """
+    entries = [CrystalEntry(row["material_id"], row["cif"]) for row in crystals.to_pylist()]
     work = partial(graph_row, cutoff=6.0, max_neighbors=16)
     rate = crystals_per_second({"graph_row": work}, {"graph_row": entries}, 1)["graph_row"]
     yield {"route": "graph_row", "crystals_per_second": _rounded(rate)}
-    copies = max(1, round(SECONDS_OF_WORK * rate / len(entries)))
-    many = list(itertools.chain.from_iterable([entries] * copies))
-    rates = {}
-    for workers in (1, 2):
-        os.environ["XTALK_WORKERS"] = str(workers)
-        parallel.SECONDS_BEFORE_WORKERS = 0.0
-        times = []
-        own = []  # seconds of this process, which hands out the work
-        for _ in range(repeats):
-            list(map_ordered(work, many[: 64 * workers], 64, "start"))  # start the processes
-            start, own_start = time.perf_counter(), time.process_time()
-            for _ in map_ordered(work, many, 64, f"{workers} workers"):
-                pass
-            times.append(time.perf_counter() - start)
-            own.append(time.process_time() - own_start)
-        rates[workers] = len(many) / min(times)
-        line = {"route": "graph_row", "workers": workers, "crystals_per_second": _rounded(rates[workers])}
-        line["callers_microseconds_per_crystal"] = _rounded(min(own) / len(many) * 1e6)
-        yield line if workers == 1 else line | {"ratio_to_one_worker": _rounded(rates[2] / rates[1])}
+    many = pa.concat_tables([crystals] * max(1, round(SECONDS_OF_WORK * rate / len(entries))))
+    parallel.SECONDS_BEFORE_WORKERS = 0.0
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    own: dict[int, list[float]] = {1: [], 2: []}  # of the process that hands out the work and writes
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy("params.yaml", folder)
+        with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+            write_table(CRYSTALS, {name: many[name] for name in many.schema.names}, many.schema)
+            for _, workers in itertools.product(range(repeats + 1), seconds):
+                os.environ["XTALK_WORKERS"] = str(workers)
+                start, own_start = time.perf_counter(), time.process_time()
+                build_graphs.main()
+                seconds[workers].append(time.perf_counter() - start)
+                own[workers].append(time.process_time() - own_start)
+    rates = {workers: len(many) / min(times[1:]) for workers, times in seconds.items()}  # the first starts processes
+    for workers, rate in rates.items():
+        line = {"route": "build_graphs", "workers": workers, "crystals_per_second": _rounded(rate)}
+        line["callers_microseconds_per_crystal"] = _rounded(min(own[workers][1:]) / len(many) * 1e6)
+        yield line if workers == 1 else line | {"ratio_to_one_worker": _rounded(rate / rates[1])}
 
 
 def _rounded(value: float) -> float:
@@ -241,9 +251,8 @@ def main() -> None:
     parser.add_argument("--crystals", type=int, help="measure the first of them only")
     parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many runs counts")
     options = parser.parse_args()
-    table = read_table(CRYSTALS, ["material_id", "cif"]).slice(0, options.crystals).to_pylist()
-    entries = [CrystalEntry(row["material_id"], row["cif"]) for row in table]
-    structures = [structure_from_cif(entry.cif) for entry in entries]
+    table = read_table(CRYSTALS, COLUMNS).slice(0, options.crystals)
+    structures = [structure_from_cif(cif) for cif in table["cif"].to_pylist()]
     for package in PACKAGES:
         if not is_installed(package):
             print(json.dumps({"left_out": f"{package} is not installed"}))
@@ -251,7 +260,7 @@ def main() -> None:
         start = {"set": name, "crystals": len(chosen), "atoms": sum(len(structure) for structure in chosen)}
         for line in itertools.chain(measure_searches(chosen, options.repeats), measure_routes(chosen, options.repeats)):
             print(json.dumps(start | line), flush=True)
-    for line in measure_workers(entries, options.repeats):
+    for line in measure_stage(table, options.repeats):
         print(json.dumps({"set": "crystals", **line}), flush=True)
 
 

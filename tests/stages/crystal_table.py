@@ -12,7 +12,7 @@ from stages.shared.tables import write_table
 
 
 def write_crystals(
-    path: Path, crystals: Mapping[str, Structure | str], split_of: Mapping[str, str] | None = None
+    path: Path, crystals: Mapping[str, Structure | str], split_of: Mapping[str, str | None] | None = None
 ) -> None:
     """Write structures, or CIF texts, by their names; all in the train split but for those of `split_of`."""
     columns: dict[str, list[Any]] = {name: [None] * len(crystals) for name in CRYSTALS_SCHEMA.names}

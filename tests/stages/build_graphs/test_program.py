@@ -8,6 +8,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from stages.build_graphs import __main__ as build_graphs
+from stages.build_graphs import batches
 from stages.shared import parallel
 from stages.shared.schemas import SPLITS
 from stages.shared.tables import read_csv, read_table
@@ -19,7 +20,7 @@ N_CRYSTALS = 30
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a folder with crystals of all splits, two of which have no readable CIF."""
+    """Work in a folder with crystals of all splits and of none, two of which have no readable CIF."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XTALK_WORKERS", "1")
     shutil.copy(ROOT / "params.yaml", tmp_path)
@@ -28,8 +29,9 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"m{number:02d}": Structure(Lattice.cubic(3 + random.rand()), ["Na", "Cl"], random.rand(2, 3))
         for number in range(N_CRYSTALS)
     }
-    crystals |= {"m07": "data_nothing", "m20": "no CIF at all"}
-    write_crystals(build_graphs.CRYSTALS, crystals, {name: SPLITS[place % 3] for place, name in enumerate(crystals)})
+    crystals |= {"m05": "data_nothing", "m20": "no CIF at all"}
+    splits = (*SPLITS, None)
+    write_crystals(build_graphs.CRYSTALS, crystals, {name: splits[place % 4] for place, name in enumerate(crystals)})
 
 
 def outputs() -> dict[str, bytes]:
@@ -44,24 +46,30 @@ def test_the_bytes_depend_neither_on_workers_nor_on_chunks(
     build_graphs.main()
     expected = outputs()
     text = Path("params.yaml").read_text(encoding="utf-8")
-    assert "chunk_size: 64" in text
-    Path("params.yaml").write_text(text.replace("chunk_size: 64", f"chunk_size: {chunk_size}"), encoding="utf-8")
+    assert "chunk_size: 256" in text
+    Path("params.yaml").write_text(text.replace("chunk_size: 256", f"chunk_size: {chunk_size}"), encoding="utf-8")
     monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
     monkeypatch.setenv("XTALK_WORKERS", str(workers))
     build_graphs.main()
     assert outputs() == expected
 
 
-def test_every_crystal_is_in_the_table_of_its_split_or_rejected_with_a_reason() -> None:
+def test_every_crystal_is_in_the_table_of_its_split_or_rejected_with_a_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     build_graphs.main()
+    assert "30 crystals = 21 graphs + 2 rejected + 7 in no split" in capsys.readouterr().out
     found = {}
     for split in SPLITS:
         names = read_table(build_graphs.GRAPHS / f"{split}.parquet", ["material_id"])["material_id"].to_pylist()
         assert names == sorted(names)
         found |= dict.fromkeys(names, split)
     names = [f"m{number:02d}" for number in range(N_CRYSTALS)]
-    assert found == {name: SPLITS[place % 3] for place, name in enumerate(names) if name not in ("m07", "m20")}
-    assert all("CIF cannot be read" in row["reason"] for row in read_csv(build_graphs.REJECTED))
+    in_a_split = {name: SPLITS[place % 4] for place, name in enumerate(names) if place % 4 < 3}
+    assert found == {name: split for name, split in in_a_split.items() if name not in ("m05", "m20")}
+    rejected = read_csv(build_graphs.REJECTED)
+    assert [row["source_id"] for row in rejected] == ["m05", "m20"]
+    assert all("CIF cannot be read" in row["reason"] for row in rejected)
 
 
 def test_a_run_that_fails_leaves_the_tables_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +79,7 @@ def test_a_run_that_fails_leaves_the_tables_of_the_run_before(monkeypatch: pytes
     def failing(*args: object, **options: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(build_graphs, "graph_row", failing)
+    monkeypatch.setattr(batches, "graph_row", failing)
     with pytest.raises(OSError, match="disk full"):
         build_graphs.main()
     assert outputs() == before

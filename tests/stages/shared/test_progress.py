@@ -27,6 +27,17 @@ def test_a_log_shows_count_and_time_to_go_every_ten_seconds(
     ]
 
 
+def test_a_batch_counts_for_what_it_holds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock(monkeypatch)
+    for _ in progress(iter(["abcd", "ef", "ghij"]), "letters", total=10, size=len):
+        clock.now += 12.0
+    assert capsys.readouterr().out.splitlines() == [
+        "letters: 4 of 10, 18 s to go",
+        "letters: 6 of 10, 16 s to go",
+        "letters: 10 of 10, 0 s to go",
+    ]
+
+
 def test_a_log_shows_bytes_speed_and_time_to_go(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

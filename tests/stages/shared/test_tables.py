@@ -1,9 +1,12 @@
 import contextlib
 import hashlib
 import os
+import pickle
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +21,12 @@ from stages.shared.tables import (
     ROW_GROUP_SIZE,
     atomic_file,
     csv_writer,
+    iterate_batches,
     iterate_rows,
     read_csv,
     read_json,
     read_table,
+    record_batch,
     row_writer,
     write_csv,
     write_json,
@@ -92,6 +97,47 @@ def test_rows_one_by_one_give_the_file_that_whole_columns_give(tmp_path: Path, n
     assert (tmp_path / "at once").read_bytes() == (tmp_path / "by rows").read_bytes()
     assert pq.ParquetFile(tmp_path / "by rows").num_row_groups == max(1, -(-n_rows // ROW_GROUP_SIZE))
     assert list(iterate_rows(tmp_path / "by rows", SCHEMA.names)) == read_table(tmp_path / "by rows").to_pylist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3 * ROW_GROUP_SIZE), st.booleans()), max_size=5))
+def test_batches_of_any_size_among_rows_give_the_file_that_whole_columns_give(parts: list[tuple[int, bool]]) -> None:
+    n_rows = sum(size for size, _ in parts)
+    lists = [[float(number)] * (number % 3) if number % 5 else None for number in range(n_rows)]
+    rows = [{"material_id": f"mp-{number}", "x": x} for number, x in enumerate(lists)]
+    with tempfile.TemporaryDirectory() as folder:
+        whole, parted = Path(folder, "whole"), Path(folder, "parted")
+        write_table(whole, {name: [row[name] for row in rows] for name in SCHEMA.names}, SCHEMA)
+        left = iter(rows)
+        with row_writer(parted, SCHEMA) as table:
+            for size, as_batch in parts:
+                taken = list(islice(left, size))
+                if as_batch:
+                    table.append_batch(record_batch(taken, SCHEMA))
+                else:
+                    for row in taken:
+                        table.append(row)
+        assert table.n_rows == n_rows
+        assert parted.read_bytes() == whole.read_bytes()
+
+
+def test_a_batch_of_another_schema_is_refused(tmp_path: Path) -> None:
+    doubles = pa.schema([("material_id", pa.string()), ("x", pa.list_(pa.float64()))])
+    with (
+        pytest.raises(ValueError, match="schema is not that of the table"),
+        row_writer(tmp_path / "t.parquet", SCHEMA) as table,
+    ):
+        table.append_batch(record_batch([{"material_id": "a", "x": [1.0]}], doubles))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("n_rows", [100, 256])
+def test_a_batch_that_is_read_carries_no_other_rows_to_another_process(tmp_path: Path, n_rows: int) -> None:
+    columns = {"material_id": [f"mp-{n}" for n in range(3000)], "x": [[float(n)] * 50 for n in range(3000)]}
+    write_table(tmp_path / "t.parquet", columns, SCHEMA)
+    batches = list(iterate_batches(tmp_path / "t.parquet", n_rows))
+    assert [name for batch in batches for name in batch["material_id"].to_pylist()] == columns["material_id"]
+    for batch in batches:
+        assert len(pickle.dumps(batch)) < 1.2 * batch.num_rows * 4 * 50 + 4000
 
 
 def test_reading_row_by_row_does_not_keep_what_was_read(tmp_path: Path) -> None:
