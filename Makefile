@@ -1,10 +1,11 @@
-# `make repro` builds every result, `make test` runs linters and tests, `make ablation` compares the graph encoders,
-# `make compare-dos` the DOS transformer with the published one. Each makes the environment it needs.
+# `make repro` builds every result, `make test` runs linters and tests, `make seeds` trains with several seeds,
+# `make ablation` compares the graph encoders, `make compare-dos` the DOS transformer with the published one. Each makes
+# the environment it needs.
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: repro test ablation compare-dos committed clean
+.PHONY: repro test seeds ablation compare-dos committed clean
 
 repro: .venv/repro.done
 	. .venv/bin/activate && dvc repro
@@ -12,6 +13,15 @@ repro: .venv/repro.done
 
 test: .venv/test.done
 	. .venv/bin/activate && ruff check . && ruff format --check . && mypy && python -m pytest
+
+# Trains everything with each seed, all else as committed.
+SEEDS := 0 1 2 3 4
+SEED_EXPERIMENT := dvc exp run --queue -S pretrain.seed=$$seed -S fusion.seed=$$seed -S dos.seed=$$seed
+
+seeds: committed .venv/repro.done
+	. .venv/bin/activate && for seed in $(SEEDS); do $(SEED_EXPERIMENT) || exit 1; done
+	. .venv/bin/activate && dvc exp run --run-all && python -m stages.ablation seeds
+	@echo "Compared: see metrics/ablation/seeds.json and plots/ablation/seeds.png, or run 'make repro' and open report.html."
 
 # Runs the pipeline once for each encoder, as DVC experiments. `--run-all` exits with 0 whatever fails; the last command
 # does not, and names what failed.

@@ -1,4 +1,4 @@
-"""`python -m stages.ablation encoders`, or `dos`: put the experiments of `make` into one table and one figure."""
+"""`python -m stages.ablation encoders`, `dos`, `seeds`: put the experiments of `make` into one table and one figure."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,8 @@ from stages.ablation.dos_scores import PROFILE, dos_comparison, dos_table, read_
 from stages.ablation.encoder_charts import draw_encoders
 from stages.ablation.encoder_scores import ENCODER_COMPARISON, encoder_table
 from stages.ablation.experiments import last_commit, other_commits
+from stages.ablation.seed_charts import draw_seeds
+from stages.ablation.seed_scores import SEED_COMPARISON, seed_table
 from stages.shared.errors import StageError, run_stage
 from stages.shared.params import load_params
 from stages.shared.tables import write_json
@@ -40,7 +42,16 @@ def compare_dos(metrics: Path, figure: Path) -> None:
     draw_dos(figure, table)
 
 
-COMPARISONS = {"encoders": compare_encoders, "dos": compare_dos}
+def compare_seeds(metrics: Path, figure: Path) -> None:
+    """Show how far the scores of the committed settings depend on the seed."""
+    params = load_params("targets", "dos_kinds")
+    chosen = choose(SEED_COMPARISON, last_commit(), other_commits)
+    table = seed_table(chosen, params.targets, params.dos_kinds)
+    write_json(metrics, table)
+    draw_seeds(figure, table, params.targets, params.dos_kinds)
+
+
+COMPARISONS = {"encoders": compare_encoders, "dos": compare_dos, "seeds": compare_seeds}
 
 if __name__ == "__main__":
     run_stage(main)

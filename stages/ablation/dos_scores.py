@@ -1,14 +1,14 @@
 """The DOS transformer and the published configuration compared, for several seeds each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import yaml
 
 from stages.ablation.choice import Comparison
 from stages.ablation.experiments import Experiment
+from stages.ablation.spread import over_seeds
 from stages.shared.errors import StageError
 
 PROFILE = Path("profiles/dos_published.txt")
@@ -76,16 +76,5 @@ def _of_kind(chosen: Mapping[str, Experiment], kind: str) -> KindTable:
         own = [tests[variant(model, seed)] for seed in SEEDS]
         table[model] = {"seeds": list(SEEDS)}
         for score in ("r2", "mae"):
-            table[model].update(_summary(score, [test[f"predicted_{score}"] for test in own]))
+            table[model].update(over_seeds(score, [test[f"predicted_{score}"] for test in own]))
     return table
-
-
-def _summary(score: str, values: Sequence[float | None]) -> dict[str, Any]:
-    """Return the values with their mean and their standard deviation, of n - 1."""
-    known = [value for value in values if value is not None]
-    complete = len(known) == len(values)
-    return {
-        score: list(values),
-        f"{score}_mean": fmean(known) if complete else None,
-        f"{score}_std": stdev(known) if complete else None,
-    }

@@ -1,37 +1,16 @@
 """The figure that compares the encoders: a panel for each task."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.ablation.encoder_scores import DIRECTIONS, Scores
+from stages.ablation.encoder_scores import Scores
+from stages.ablation.panels import N_COLUMNS, Panel, panels
 from stages.shared.figures import BLACK, BLUE, ORANGE, drawing
 from stages.shared.params import TargetParams
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-N_COLUMNS = 2
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One task: which of its scores to show, and under which words.
-
-    Args:
-        task: section and name in the scores.
-        score: the model's; its interval is `<score>_low` to `<score>_high`.
-        trivial: what the mean of the train split, or chance, gets.
-        alone: the score of the structure branch, empty where there is none.
-    """
-
-    task: tuple[str, str]
-    title: str
-    axis: str
-    score: str
-    trivial: str
-    alone: str = ""
 
 
 def draw_encoders(
@@ -62,20 +41,6 @@ def draw_encoders(
             grid[0].plot([], [], "--", color=BLACK, linewidth=1.2, label="mean of the train split, or chance")[0],
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=3)
-
-
-def panels(targets: Mapping[str, TargetParams], kinds: Iterable[str]) -> list[Panel]:
-    """Return the tasks in the order of the pipeline."""
-    fusion = [
-        Panel(("fusion", name), target.label, f"MAE, {target.unit}", "fused_mae", "mean_baseline_mae", "structure_mae")
-        for name, target in targets.items()
-    ]
-    dos = [Panel(("dos", kind), f"{kind.capitalize()} DOS", "R²", "predicted_r2", "mean_baseline_r2") for kind in kinds]
-    retrieval = [
-        Panel(("retrieval", name), name.replace("_to_", " → ").capitalize(), "top-1", "top_1", "top_1_chance")
-        for name in DIRECTIONS
-    ]
-    return [*fusion, *dos, *retrieval]
 
 
 def _draw_panel(axes: "Axes", panel: Panel, table: Sequence[Scores]) -> None:

@@ -12,6 +12,7 @@ from stages.report.dos_section import dos_section
 from stages.report.model_sections import fusion_section, pretrain_section
 from stages.report.page import render
 from stages.report.pipeline import pipeline_layers
+from stages.report.seed_section import seed_sections
 from stages.report.summary import summary_table
 from stages.report.transfer_section import transfer_sections
 from stages.report.uncertainty_section import uncertainty_sections
@@ -38,6 +39,7 @@ def main() -> None:
         *zero_shot_sections(),
         *(fusion_section(target, setting, crystals) for target, setting in targets.items()),
         *(dos_section(kind, setting, temperature, crystals) for kind, setting in kinds.items()),
+        *seed_sections(targets, kinds),
         *dos_ablation_sections(kinds),
         *uncertainty_sections(kinds),
         *transfer_sections(kinds),

@@ -1,6 +1,7 @@
 """Numbers as a reader wants to see them."""
 
 import math
+from collections.abc import Callable
 
 MISSING = "–"
 
@@ -21,19 +22,25 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     return f"{number(low)} to {number(high, unit)}"
 
 
-def plus_minus(mean: float | None, deviation: float | None) -> str:
-    """Return `mean ± deviation`, the mean alone where there is no deviation, `–` where there is no mean."""
-    if mean is None or deviation is None:
-        return number(mean)
-    return f"{number(mean)} ± {number(deviation)}"
-
-
 def percent(value: float | None) -> str:
     """Return a fraction as a percentage with two significant digits, `–` for no value; 1 is `100 %`."""
     if value is None:
         return MISSING
     text = f"{100 * value:.0f}" if abs(value) >= 0.0995 else f"{100 * value:.2g}"
     return f"{text} %"
+
+
+def plus_minus(mean: float | None, deviation: float | None, show: Callable[[float | None], str] = number) -> str:
+    """Return `mean ± deviation`, the mean alone where there is no deviation, `–` where there is no mean.
+
+    Args:
+        mean: of several values.
+        deviation: of these.
+        show: `number`, or `percent` for fractions.
+    """
+    if mean is None or deviation is None:
+        return show(mean)
+    return f"{show(mean)} ± {show(deviation)}"
 
 
 def count(n: int, noun: str) -> str:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.ablation.encoder_charts import draw_encoders, panels
+from stages.ablation.encoder_charts import draw_encoders
 from stages.ablation.encoder_scores import Scores, encoder_scores
 from stages.ablation.experiments import Experiment
+from stages.ablation.panels import panels
 from stages.shared.errors import StageError
 from stages.shared.params import load_params
 from stages.shared.tables import read_json

@@ -180,4 +180,4 @@ def test_outside_a_clone_there_is_a_sentence(tmp_path: Path) -> None:
 def test_a_comparison_that_does_not_exist_names_those_that_do(names: tuple[str, ...], tmp_path: Path) -> None:
     done = compare(tmp_path, *names)
     assert done.returncode == 1
-    assert done.stderr.endswith("is not a comparison; use one of encoders, dos\n")
+    assert done.stderr.endswith("is not a comparison; use one of encoders, dos, seeds\n")
