@@ -7,6 +7,7 @@ from stages.shared.errors import run_stage
 from stages.shared.graphs import read_inputs
 from stages.shared.params import load_params
 from stages.shared.progress import say
+from stages.shared.runtime import use_reproducible_kernels
 from stages.shared.scratch import scratch_folder
 from stages.shared.tables import read_table, write_csv, write_json, write_table
 from stages.shared.towers import embed_crystals, embed_texts, load_contrastive_model
@@ -21,6 +22,7 @@ def main() -> None:
     """Embed the test split once and put every question to it."""
     loaded = load_params("zero_shot")
     params = loaded.zero_shot
+    use_reproducible_kernels()
     columns = ["material_id", "formula", "crystal_system", "questions", "fingerprint", "split"]
     crystals = read_table(Path("data/crystals.parquet"), columns).to_pandas()
     narratives = read_table(Path("data/narratives.parquet")).to_pandas()

@@ -13,6 +13,7 @@ from stages.shared import parallel
 from stages.shared.schemas import SPLITS
 from stages.shared.tables import read_csv, read_table
 from tests.stages.crystal_table import write_crystals
+from tests.stages.dask_cluster import dask_cluster
 from tests.stages.raw_records import ROOT
 
 N_CRYSTALS = 30
@@ -51,6 +52,17 @@ def test_the_bytes_depend_neither_on_workers_nor_on_chunks(
     monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
     monkeypatch.setenv("XTALK_WORKERS", str(workers))
     build_graphs.main()
+    assert outputs() == expected
+
+
+def test_dask_workers_write_the_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    build_graphs.main()
+    expected = outputs()
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("chunk_size: 256", "chunk_size: 7"), encoding="utf-8")
+    with dask_cluster(2, tmp_path) as (address, _):
+        monkeypatch.setenv("XTALK_DASK_SCHEDULER", address)
+        build_graphs.main()
     assert outputs() == expected
 
 

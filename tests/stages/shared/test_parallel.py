@@ -3,13 +3,10 @@
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -25,9 +22,8 @@ from stages.shared.schemas import CRYSTALS_SCHEMA
 from stages.shared.sources.materials_project import SOURCE
 from stages.shared.sources.record import RawRow
 from stages.shared.tables import row_writer
+from tests.stages.dask_cluster import dask_cluster, free_port
 from tests.stages.raw_records import read_sample_materials_project
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -153,15 +149,9 @@ def test_a_worker_that_runs_out_of_memory_is_one_sentence(monkeypatch: pytest.Mo
     assert list(map_ordered(square, range(9), 2, "squares")) == [x * x for x in range(9)]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_scheduler_that_does_not_answer_is_one_sentence_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setenv("XTALK_DASK_SCHEDULER", f"tcp://127.0.0.1:{_free_port()}")
+    monkeypatch.setenv("XTALK_DASK_SCHEDULER", f"tcp://127.0.0.1:{free_port()}")
     started = time.monotonic()
     with pytest.raises(StageError, match="no Dask scheduler answers"):
         list(map_ordered(square, range(9), 2, "squares"))
@@ -173,29 +163,6 @@ def test_dask_that_is_not_installed_is_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(StageError, match=r"requirements-extra\.txt"):
         list(map_ordered(square, range(9), 2, "squares"))
-
-
-@contextmanager
-def dask_cluster(
-    workers: int, folder: Path, started_in: Path = ROOT
-) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Start a scheduler and workers of one thread each on the loopback device; yield its address and the workers."""
-    distributed = pytest.importorskip("distributed")
-    address = f"tcp://127.0.0.1:{_free_port()}"
-    quiet = {"cwd": started_in, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    python, loopback = [sys.executable, "-m"], ["--host", "127.0.0.1", "--no-dashboard"]
-    scheduler = [*python, "distributed.cli.dask_scheduler", *loopback, "--port", address.rpartition(":")[2]]
-    worker = [*python, "distributed.cli.dask_worker", address, *loopback, "--nthreads", "1", "--no-nanny"]
-    worker += ["--local-directory", str(folder), "--memory-limit", "0"]
-    processes = [subprocess.Popen(command, **quiet) for command in [scheduler, *[worker] * workers]]  # type: ignore[call-overload]
-    try:
-        with distributed.Client(address, timeout=60, set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=60)
-        yield address, processes[1:]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
 
 
 def write_sample(path: Path, after_row: Callable[[int], None]) -> None:

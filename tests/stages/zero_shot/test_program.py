@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from pymatgen.core import Element
 
 from stages.shared.graphs import GraphTable
@@ -103,6 +104,26 @@ def test_the_same_run_twice_writes_the_same_bytes(folder: Path) -> None:
         written.append({path: path.read_bytes() for path in outputs})
     assert len(written[0]) == 6
     assert written[0] == written[1]
+
+
+def test_the_towers_compute_with_the_threads_that_are_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_world(folder)
+    used = []
+
+    def counting(towers: object, texts: Sequence[str]) -> np.ndarray:
+        used.append((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
+        return embed_texts(towers, texts)
+
+    monkeypatch.setattr(zero_shot, "embed_texts", counting)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            monkeypatch.setenv("XTALK_THREADS", str(threads))
+            zero_shot.main()
+            assert set(used) == {(threads, True)}
+            used.clear()
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_narrative_is_preferred_to_robocrystallographer_in_the_main_gallery_only(folder: Path) -> None:
