@@ -14,7 +14,7 @@ SEEDED = ("pretrain.seed", "fusion.seed", "dos.seed")
 SEED_COMPARISON = Comparison("the seeds", "make seeds", {f"seed {seed}": dict.fromkeys(SEEDED, seed) for seed in SEEDS})
 
 SCORES = {"fusion": ("fused_mae",), "dos": ("predicted_r2", "predicted_mae"), "retrieval": ("top_1",)}
-# Of no seed of these: the test crystals, and what stands beside a model.
+# What no model's seed changes: the test crystals, and the baselines beside the model.
 BESIDE = {
     "fusion": ("n", "mean_baseline_mae", "composition_forest_mae"),
     "dos": ("n", "mean_baseline_r2", "mean_baseline_mae", "composition_forest_r2", "composition_forest_mae"),
