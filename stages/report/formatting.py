@@ -1,7 +1,6 @@
 """Numbers as a reader wants to see them."""
 
 import math
-from collections.abc import Callable
 
 MISSING = "–"
 
@@ -30,17 +29,23 @@ def percent(value: float | None) -> str:
     return f"{text} %"
 
 
-def plus_minus(mean: float | None, deviation: float | None, show: Callable[[float | None], str] = number) -> str:
-    """Return `mean ± deviation`, the mean alone where there is no deviation, `–` where there is no mean.
+def plus_minus(mean: float | None, deviation: float | None) -> str:
+    """Return `mean ± deviation`, the latter to no more decimals than the mean: `0.179 ± 0.007`.
 
-    Args:
-        mean: of several values.
-        deviation: of these.
-        show: `number`, or `percent` for fractions.
+    Where there is no deviation it is the mean alone, where there is no mean `–`.
     """
     if mean is None or deviation is None:
-        return show(mean)
-    return f"{show(mean)} ± {show(deviation)}"
+        return number(mean)
+    decimals = min(len(number(value).partition(".")[2]) for value in (mean, deviation))
+    return f"{number(mean)} ± {deviation:,.{decimals}f}"
+
+
+def percent_plus_minus(mean: float | None, deviation: float | None) -> str:
+    """Return two fractions as percentages, 0.773 and 0.037 as `77 ± 4 %`; see `plus_minus`."""
+    if mean is None or deviation is None:
+        return percent(mean)
+    decimals = 0 if mean >= 0.0995 else 1
+    return f"{100 * mean:.{decimals}f} ± {100 * deviation:.{decimals}f} %"
 
 
 def count(n: int, noun: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.report.formatting import MISSING, count, number, percent, plus_minus
+from stages.report.formatting import MISSING, count, number, percent, percent_plus_minus, plus_minus
 from stages.report.page import Figure, Section, Table, Verdict
 from stages.shared.params import TargetParams
 from stages.shared.tables import read_json
@@ -40,12 +40,12 @@ def seed_sections(targets: Mapping[str, TargetParams], kinds: Iterable[str]) -> 
     for direction, label in (("text_to_crystal", "Text → crystal"), ("crystal_to_text", "Crystal → text")):
         scores = table["retrieval"][direction]
         each = ", ".join(percent(value) for value in scores["top_1"])
-        mean = plus_minus(scores["top_1_mean"], scores["top_1_std"], percent)
+        mean = percent_plus_minus(scores["top_1_mean"], scores["top_1_std"])
         rows.append([f"{label}, top-1", mean, each, percent(scores["top_1_chance"]), MISSING])
     n_seeds = len(table["seeds"])
     paragraphs = [
         f"Pretraining, fusion and DOS models were trained with {count(n_seeds, 'seed')}, all else being equal. The "
-        "numbers behind ± are standard deviations over the seeds; what differs by less is no difference."
+        "numbers behind ± are standard deviations over the seeds; what differs by less may be chance."
     ]
     header = ["score", "mean ± deviation", "each seed", "mean or chance", "composition only"]
     tables = [Table("Scores on the test split, which `make seeds` collected", header, rows)]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from stages.report.formatting import count, interval, number, percent, plus_minus, title
+from stages.report.formatting import count, interval, number, percent, percent_plus_minus, plus_minus, title
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,16 @@ def test_units_follow_numbers_but_not_a_dash() -> None:
 
 def test_a_deviation_follows_its_mean() -> None:
     assert plus_minus(0.5, 0.25) == "0.500 ± 0.250"
+    assert plus_minus(0.1789, 0.00745) == "0.179 ± 0.007"
+    assert plus_minus(-12.34, 2.345) == "−12.3 ± 2.3"
+    assert plus_minus(0.01, 12.34) == "0.0100 ± 12.3"
+    assert plus_minus(123.4, 2345.6) == "123 ± 2,346"
     assert plus_minus(0.5, None) == "0.500"
     assert plus_minus(None, None) == "–"
+    assert percent_plus_minus(0.773, 0.037) == "77 ± 4 %"
+    assert percent_plus_minus(0.0128, 0.0049) == "1.3 ± 0.5 %"
+    assert percent_plus_minus(0.773, None) == "77 %"
+    assert percent_plus_minus(None, None) == "–"
 
 
 @pytest.mark.parametrize(

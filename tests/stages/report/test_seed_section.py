@@ -48,8 +48,8 @@ def test_a_row_has_mean_and_every_seed_beside_the_baselines() -> None:
         ["Band gap, MAE (eV)", "0.500 ± 0.125", "0.250, 0.750", "1.50", "0.500"],
         ["Phonon DOS, R²", "0.688 ± 0.125", "0.750, 0.625", "0.250", "0.500"],
         ["Phonon DOS, MAE", "0.150 ± 0.125", "0.100, 0.200", "1.50", "0.500"],
-        ["Text → crystal, top-1", "50 % ± 12 %", "25 %, 75 %", "1 %", "–"],
-        ["Crystal → text, top-1", "50 % ± 12 %", "25 %, 75 %", "1 %", "–"],
+        ["Text → crystal, top-1", "50 ± 12 %", "25 %, 75 %", "1 %", "–"],
+        ["Crystal → text, top-1", "50 ± 12 %", "25 %, 75 %", "1 %", "–"],
     ]
     assert [verdict.good for verdict in section.verdicts] == [None, True]
     assert "with 1 of 2 seeds, MAE 0.500 ± 0.125 against 0.500" in section.verdicts[0].sentence
