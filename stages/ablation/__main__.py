@@ -1,9 +1,12 @@
 """`python -m stages.ablation encoders`, `dos`, `seeds`: put the experiments of `make` into one table and one figure."""
 
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from stages.ablation.choice import choose
+from stages.ablation.choice import Comparison, choose
 from stages.ablation.dos_charts import draw_dos
 from stages.ablation.dos_scores import PROFILE, dos_comparison, dos_table, read_profile
 from stages.ablation.encoder_charts import draw_encoders
@@ -24,13 +27,27 @@ def main() -> None:
     COMPARISONS[name](Path(f"metrics/ablation/{name}.json"), Path(f"plots/ablation/{name}.png"))
 
 
-def compare_encoders(metrics: Path, figure: Path) -> None:
-    """Compare the graph encoders on every task."""
+def compare_on_every_task(
+    comparison: Comparison,
+    table_of: Callable[..., Mapping[str, Any]],
+    draw: Callable[..., None],
+    metrics: Path,
+    figure: Path,
+) -> None:
+    """Compare experiments that made all of the pipeline anew.
+
+    Args:
+        comparison: which experiments.
+        table_of: a function of the chosen experiments, the targets and the kinds of densities of states.
+        draw: a function of the path of the figure, the table, the targets and the kinds.
+        metrics: the JSON file to write.
+        figure: the PNG to write.
+    """
     params = load_params("targets", "dos_kinds")
-    chosen = choose(ENCODER_COMPARISON, last_commit(), other_commits)
-    table = encoder_table(chosen, params.targets, params.dos_kinds)
+    chosen = choose(comparison, last_commit(), other_commits)
+    table = table_of(chosen, params.targets, params.dos_kinds)
     write_json(metrics, table)
-    draw_encoders(figure, table, params.targets, params.dos_kinds)
+    draw(figure, table, params.targets, params.dos_kinds)
 
 
 def compare_dos(metrics: Path, figure: Path) -> None:
@@ -42,16 +59,11 @@ def compare_dos(metrics: Path, figure: Path) -> None:
     draw_dos(figure, table)
 
 
-def compare_seeds(metrics: Path, figure: Path) -> None:
-    """Show how far the scores of the committed settings depend on the seed."""
-    params = load_params("targets", "dos_kinds")
-    chosen = choose(SEED_COMPARISON, last_commit(), other_commits)
-    table = seed_table(chosen, params.targets, params.dos_kinds)
-    write_json(metrics, table)
-    draw_seeds(figure, table, params.targets, params.dos_kinds)
-
-
-COMPARISONS = {"encoders": compare_encoders, "dos": compare_dos, "seeds": compare_seeds}
+COMPARISONS: dict[str, Callable[[Path, Path], None]] = {
+    "encoders": partial(compare_on_every_task, ENCODER_COMPARISON, encoder_table, draw_encoders),
+    "dos": compare_dos,
+    "seeds": partial(compare_on_every_task, SEED_COMPARISON, seed_table, draw_seeds),
+}
 
 if __name__ == "__main__":
     run_stage(main)
