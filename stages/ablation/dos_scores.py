@@ -66,7 +66,7 @@ def dos_table(chosen: Mapping[str, Experiment], kinds: Iterable[str]) -> dict[st
 
 
 def _of_kind(chosen: Mapping[str, Experiment], kind: str) -> KindTable:
-    tests = {name: experiment.scores(f"metrics/dos/{kind}.json")["test"] for name, experiment in chosen.items()}
+    tests = {name: experiment.test_scores("dos", kind) for name, experiment in chosen.items()}
     numbers = {test["n"] for test in tests.values()}
     if len(numbers) > 1:
         counts = ", ".join(f"{name} on {test['n']}" for name, test in tests.items())

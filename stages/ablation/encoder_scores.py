@@ -51,11 +51,10 @@ def encoder_scores(experiment: Experiment, targets: Iterable[str], kinds: Iterab
     Raises:
         StageError: a metrics file is missing.
     """
-    retrieval = experiment.scores("metrics/zero_shot.json")["main"]
     return {
-        "fusion": {name: _pick(experiment.scores(f"metrics/fusion/{name}.json")["test"], FUSION) for name in targets},
-        "dos": {name: _pick(experiment.scores(f"metrics/dos/{name}.json")["test"], DOS) for name in kinds},
-        "retrieval": {name: _pick(retrieval[name], RETRIEVAL) for name in DIRECTIONS},
+        "fusion": {name: _pick(experiment.test_scores("fusion", name), FUSION) for name in targets},
+        "dos": {name: _pick(experiment.test_scores("dos", name), DOS) for name in kinds},
+        "retrieval": {name: _pick(experiment.test_scores("retrieval", name), RETRIEVAL) for name in DIRECTIONS},
     }
 
 

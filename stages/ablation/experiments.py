@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from stages.shared.errors import StageError
 
@@ -43,6 +43,20 @@ class Experiment:
             raise StageError(f"{self.name} has no {path}; run it again")
         contents: Mapping[str, Any] = self.metrics[path]
         return contents
+
+    def test_scores(self, section: str, task: str) -> Mapping[str, Any]:
+        """Return the scores of one task on the test split.
+
+        Args:
+            section: `fusion`, `dos` or `retrieval`.
+            task: a target, a kind of density of states or a direction; retrieval is from the whole test gallery.
+
+        Raises:
+            StageError: there is no file of them.
+        """
+        if section == "retrieval":
+            return cast("Mapping[str, Any]", self.scores("metrics/zero_shot.json")["main"][task])
+        return cast("Mapping[str, Any]", self.scores(f"metrics/{section}/{task}.json")["test"])
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def seed_table(chosen: Mapping[str, Experiment], targets: Iterable[str], kinds: 
 
 
 def _of_task(chosen: Mapping[str, Experiment], section: str, task: str) -> dict[str, Any]:
-    tests = {name: _test_scores(experiment, section, task) for name, experiment in chosen.items()}
+    tests = {name: experiment.test_scores(section, task) for name, experiment in chosen.items()}
     beside = {name: {key: test[key] for key in BESIDE[section]} for name, test in tests.items()}
     first = next(iter(beside.values()))
     if others := [name for name, one in beside.items() if one != first]:
@@ -58,12 +58,4 @@ def _of_task(chosen: Mapping[str, Experiment], section: str, task: str) -> dict[
     scores: dict[str, Any] = dict(first)
     for score in SCORES[section]:
         scores |= over_seeds(score, [test[score] for test in tests.values()])
-    return scores
-
-
-def _test_scores(experiment: Experiment, section: str, task: str) -> Mapping[str, Any]:
-    if section == "retrieval":
-        scores: Mapping[str, Any] = experiment.scores("metrics/zero_shot.json")["main"][task]
-    else:
-        scores = experiment.scores(f"metrics/{section}/{task}.json")["test"]
     return scores

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.report.formatting import MISSING, count, number, percent
+from stages.report.formatting import DIRECTIONS, MISSING, count, number, percent
 from stages.report.page import Figure, Section, Table
 from stages.shared.params import TargetParams
 from stages.shared.tables import read_json
@@ -30,7 +30,7 @@ def ablation_sections(targets: Mapping[str, TargetParams], kinds: Iterable[str])
         for score, words in (("r2", "R²"), ("mae", "MAE")):
             label = f"{kind.capitalize()} DOS, {words}"
             rows.append(_row(label, table, ("dos", kind), f"predicted_{score}", f"mean_baseline_{score}"))
-    for direction, label in (("text_to_crystal", "Text → crystal"), ("crystal_to_text", "Crystal → text")):
+    for direction, label in DIRECTIONS.items():
         rows.append(_row(f"{label}, top-1", table, ("retrieval", direction), "top_1", "top_1_chance"))
     paragraphs = [
         f"The whole pipeline was run once for each of {count(len(names), 'graph encoder')}, with the same data, seeds, "

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.report.formatting import count, number, plus_minus
+from stages.report.formatting import count, each, number, plus_minus
 from stages.report.page import Figure, Section, Table, Verdict
 from stages.shared.tables import read_json
 
@@ -35,8 +35,8 @@ def dos_ablation_sections(kinds: Iterable[str]) -> list[Section]:
                     f"{table[kind]['n']:,}",
                     plus_minus(scores["r2_mean"], scores["r2_std"]),
                     plus_minus(scores["mae_mean"], scores["mae_std"]),
-                    _each(scores["r2"]),
-                    _each(scores["mae"]),
+                    each(scores["r2"], number),
+                    each(scores["mae"], number),
                 ]
             )
     paragraphs = [
@@ -73,7 +73,3 @@ def dos_ablation_verdict(kind: str, scores: Scores) -> Verdict:
     seeds = count(len(corrected["seeds"]), "seed")
     sentence = f"On the {kind} DOS the corrected model {words}: R² {r2}, error {mae}, means of {seeds}."
     return Verdict(better_r2 and better_mae, sentence)
-
-
-def _each(values: Sequence[float | None]) -> str:
-    return ", ".join(number(value) for value in values)

@@ -1,8 +1,11 @@
 """Numbers as a reader wants to see them."""
 
 import math
+from collections.abc import Callable, Iterable
 
 MISSING = "–"
+DIRECTIONS = {"text_to_crystal": "Text → crystal", "crystal_to_text": "Crystal → text"}
+"""Of retrieval, with their labels."""
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -21,14 +24,6 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     return f"{number(low)} to {number(high, unit)}"
 
 
-def percent(value: float | None) -> str:
-    """Return a fraction as a percentage with two significant digits, `–` for no value; 1 is `100 %`."""
-    if value is None:
-        return MISSING
-    text = f"{100 * value:.0f}" if abs(value) >= 0.0995 else f"{100 * value:.2g}"
-    return f"{text} %"
-
-
 def plus_minus(mean: float | None, deviation: float | None) -> str:
     """Return `mean ± deviation`, the latter to no more decimals than the mean: `0.179 ± 0.007`.
 
@@ -40,12 +35,25 @@ def plus_minus(mean: float | None, deviation: float | None) -> str:
     return f"{number(mean)} ± {deviation:,.{decimals}f}"
 
 
+def percent(value: float | None) -> str:
+    """Return a fraction as a percentage with two significant digits, `–` for no value; 1 is `100 %`."""
+    if value is None:
+        return MISSING
+    text = f"{100 * value:.0f}" if abs(value) >= 0.0995 else f"{100 * value:.2g}"
+    return f"{text} %"
+
+
 def percent_plus_minus(mean: float | None, deviation: float | None) -> str:
-    """Return two fractions as percentages, 0.773 and 0.037 as `77 ± 4 %`; see `plus_minus`."""
+    """Return two fractions as percentages, 0.773 and 0.037 as `77 ± 4 %`, both with the decimals of the mean."""
     if mean is None or deviation is None:
         return percent(mean)
-    decimals = 0 if mean >= 0.0995 else 1
-    return f"{100 * mean:.{decimals}f} ± {100 * deviation:.{decimals}f} %"
+    text = percent(mean).removesuffix(" %")
+    return f"{text} ± {100 * deviation:.{len(text.partition('.')[2])}f} %"
+
+
+def each(values: Iterable[float | None], show: Callable[[float | None], str]) -> str:
+    """Return all values in a row, each as `number` or `percent` shows it."""
+    return ", ".join(show(value) for value in values)
 
 
 def count(n: int, noun: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.report.formatting import MISSING, count, number, percent, percent_plus_minus, plus_minus
+from stages.report.formatting import DIRECTIONS, MISSING, count, each, number, percent, percent_plus_minus, plus_minus
 from stages.report.page import Figure, Section, Table, Verdict
 from stages.shared.params import TargetParams
 from stages.shared.tables import read_json
@@ -37,11 +37,11 @@ def seed_sections(targets: Mapping[str, TargetParams], kinds: Iterable[str]) -> 
             rows += [_row(f"{name}, R²", scores, "predicted_r2", "r2")]
             rows += [_row(f"{name}, MAE", scores, "predicted_mae", "mae")]
             verdicts.append(seed_verdict(name, "R²", scores, "predicted_r2", "r2"))
-    for direction, label in (("text_to_crystal", "Text → crystal"), ("crystal_to_text", "Crystal → text")):
+    for direction, label in DIRECTIONS.items():
         scores = table["retrieval"][direction]
-        each = ", ".join(percent(value) for value in scores["top_1"])
         mean = percent_plus_minus(scores["top_1_mean"], scores["top_1_std"])
-        rows.append([f"{label}, top-1", mean, each, percent(scores["top_1_chance"]), MISSING])
+        chance = percent(scores["top_1_chance"])
+        rows.append([f"{label}, top-1", mean, each(scores["top_1"], percent), chance, MISSING])
     n_seeds = len(table["seeds"])
     paragraphs = [
         f"Pretraining, fusion and DOS models were trained with {count(n_seeds, 'seed')}, all else being equal. The "
@@ -79,7 +79,7 @@ def _row(label: str, scores: Scores, score: str, kind: str) -> list[str]:
     return [
         label,
         plus_minus(scores[f"{score}_mean"], scores[f"{score}_std"]),
-        ", ".join(number(value) for value in scores[score]),
+        each(scores[score], number),
         number(scores[f"mean_baseline_{kind}"]),
         number(scores[f"composition_forest_{kind}"]),
     ]

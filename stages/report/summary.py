@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.report.formatting import MISSING, number, percent
+from stages.report.formatting import DIRECTIONS, MISSING, number, percent
 from stages.report.page import Table
 from stages.shared.params import TargetParams
 from stages.shared.tables import read_json
@@ -25,7 +25,7 @@ def summary_table(targets: Mapping[str, TargetParams], kinds: Iterable[str]) -> 
         rows.append([f"{kind.capitalize()} DOS", "R²", *cells])
     zero_shot = Path("metrics/zero_shot.json")
     main = read_json(zero_shot)["main"] if zero_shot.exists() else {}
-    for direction, label in (("text_to_crystal", "Text → crystal"), ("crystal_to_text", "Crystal → text")):
+    for direction, label in DIRECTIONS.items():
         scores = main.get(direction, {})
         cells = [percent(scores.get("top_1")), percent(scores.get("top_1_chance")), MISSING]
         rows.append([label, "top-1", *cells])

@@ -35,6 +35,12 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_crystals(build_graphs.CRYSTALS, crystals, {name: splits[place % 4] for place, name in enumerate(crystals)})
 
 
+def set_chunk_size(chunk_size: int) -> None:
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert "chunk_size: 256" in text
+    Path("params.yaml").write_text(text.replace("chunk_size: 256", f"chunk_size: {chunk_size}"), encoding="utf-8")
+
+
 def outputs() -> dict[str, bytes]:
     paths = [build_graphs.REJECTED, *(build_graphs.GRAPHS / f"{split}.parquet" for split in SPLITS)]
     return {path.name: path.read_bytes() for path in paths}
@@ -46,9 +52,7 @@ def test_the_bytes_depend_neither_on_workers_nor_on_chunks(
 ) -> None:
     build_graphs.main()
     expected = outputs()
-    text = Path("params.yaml").read_text(encoding="utf-8")
-    assert "chunk_size: 256" in text
-    Path("params.yaml").write_text(text.replace("chunk_size: 256", f"chunk_size: {chunk_size}"), encoding="utf-8")
+    set_chunk_size(chunk_size)
     monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
     monkeypatch.setenv("XTALK_WORKERS", str(workers))
     build_graphs.main()
@@ -58,8 +62,7 @@ def test_the_bytes_depend_neither_on_workers_nor_on_chunks(
 def test_dask_workers_write_the_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     build_graphs.main()
     expected = outputs()
-    text = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("chunk_size: 256", "chunk_size: 7"), encoding="utf-8")
+    set_chunk_size(7)
     with dask_cluster(2, tmp_path) as (address, _):
         monkeypatch.setenv("XTALK_DASK_SCHEDULER", address)
         build_graphs.main()
