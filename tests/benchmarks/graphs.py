@@ -53,7 +53,7 @@ CRYSTALS = Path("data/crystals.parquet")
 ASE_CUTOFF = 6.0  # Å
 JARVIS_CUTOFF, JARVIS_NEIGHBORS = 8.0, 12  # Å
 SUPERCELLS = 12
-SECONDS_OF_WORK = 10.0
+SECONDS_OF_WORK = 20.0
 PACKAGES = ("ase", "jarvis", "matscipy", "vesin")
 Route = Callable[[Any], object]
 Arrays = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -208,6 +208,8 @@ def measure_stage(crystals: pa.Table, repeats: int) -> Iterator[dict[str, Any]]:
     """Yield the rate of `graph_row`, then that of all of the stage by the clock, by one process and by two workers.
 
     The stage reads its table of crystals, here many copies of `crystals`, and writes its graphs, in a folder that goes.
+    The two take turns, and the ratio is the median of those of neighbouring runs: processors change their speed from
+    minute to minute.
     """
     entries = [CrystalEntry(row["material_id"], row["cif"]) for row in crystals.to_pylist()]
     work = partial(graph_row, cutoff=6.0, max_neighbors=16)
@@ -215,23 +217,27 @@ def measure_stage(crystals: pa.Table, repeats: int) -> Iterator[dict[str, Any]]:
     yield {"route": "graph_row", "crystals_per_second": _rounded(rate)}
     many = pa.concat_tables([crystals] * max(1, round(SECONDS_OF_WORK * rate / len(entries))))
     parallel.SECONDS_BEFORE_WORKERS = 0.0
-    seconds: dict[int, list[float]] = {1: [], 2: []}
-    own: dict[int, list[float]] = {1: [], 2: []}  # of the process that hands out the work and writes
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy("params.yaml", folder)
-        with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.chdir(folder):
             write_table(CRYSTALS, {name: many[name] for name in many.schema.names}, many.schema)
-            for _, workers in itertools.product(range(repeats + 1), seconds):
-                os.environ["XTALK_WORKERS"] = str(workers)
-                start, own_start = time.perf_counter(), time.process_time()
-                build_graphs.main()
-                seconds[workers].append(time.perf_counter() - start)
-                own[workers].append(time.process_time() - own_start)
-    rates = {workers: len(many) / min(times[1:]) for workers, times in seconds.items()}  # the first starts processes
-    for workers, rate in rates.items():
-        line = {"route": "build_graphs", "workers": workers, "crystals_per_second": _rounded(rate)}
-        line["callers_microseconds_per_crystal"] = _rounded(min(own[workers][1:]) / len(many) * 1e6)
-        yield line if workers == 1 else line | {"ratio_to_one_worker": _rounded(rate / rates[1])}
+            run_stage_by(2)  # starts the processes
+            pairs = np.array([[run_stage_by(workers) for workers in (1, 2)] for _ in range(repeats)])
+    seconds, own = np.median(pairs, axis=0).T / len(many)
+    ratio = float(np.median(pairs[:, 0, 0] / pairs[:, 1, 0]))
+    for workers, each, callers in zip((1, 2), seconds.tolist(), own.tolist(), strict=True):
+        line = {"route": "build_graphs", "workers": workers, "crystals_per_second": _rounded(1 / each)}
+        line["callers_microseconds_per_crystal"] = _rounded(callers * 1e6)
+        yield line if workers == 1 else line | {"ratio_to_one_worker": _rounded(ratio)}
+
+
+def run_stage_by(workers: int) -> tuple[float, float]:
+    """Run `build_graphs` here; return the seconds it took and those of the process that hands out work and writes."""
+    os.environ["XTALK_WORKERS"] = str(workers)
+    start, own_start = time.perf_counter(), time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        build_graphs.main()
+    return time.perf_counter() - start, time.process_time() - own_start
 
 
 def _rounded(value: float) -> float:
@@ -249,7 +255,7 @@ def main() -> None:
     """Measure both sets of crystals and print the lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crystals", type=int, help="measure the first of them only")
-    parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many runs counts")
+    parser.add_argument("--repeats", type=int, default=5, help="the fastest of so many counts, of the stage the median")
     options = parser.parse_args()
     table = read_table(CRYSTALS, COLUMNS).slice(0, options.crystals)
     structures = [structure_from_cif(cif) for cif in table["cif"].to_pylist()]

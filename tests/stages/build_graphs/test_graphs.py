@@ -108,8 +108,8 @@ def test_isotopes_and_oxidation_states_add_up_to_the_most_abundant_element() -> 
 def test_workers_and_chunks_change_no_byte(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path.name: path.read_bytes() for path in built.iterdir()}
     text = Path("params.yaml").read_text(encoding="utf-8")
-    assert "chunk_size: 256" in text
-    Path("params.yaml").write_text(text.replace("chunk_size: 256", "chunk_size: 1"), encoding="utf-8")
+    assert "chunk_size: 512" in text
+    Path("params.yaml").write_text(text.replace("chunk_size: 512", "chunk_size: 1"), encoding="utf-8")
     monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
     monkeypatch.setenv("XTALK_WORKERS", "2")
     main()

@@ -37,8 +37,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def set_chunk_size(chunk_size: int) -> None:
     text = Path("params.yaml").read_text(encoding="utf-8")
-    assert "chunk_size: 256" in text
-    Path("params.yaml").write_text(text.replace("chunk_size: 256", f"chunk_size: {chunk_size}"), encoding="utf-8")
+    assert "chunk_size: 512" in text
+    Path("params.yaml").write_text(text.replace("chunk_size: 512", f"chunk_size: {chunk_size}"), encoding="utf-8")
 
 
 def outputs() -> dict[str, bytes]:
