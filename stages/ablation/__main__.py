@@ -16,7 +16,7 @@ from stages.ablation.seed_charts import draw_seeds
 from stages.ablation.seed_scores import SEED_COMPARISON, seed_table
 from stages.shared.errors import StageError, run_stage
 from stages.shared.params import load_params
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from stages.shared.errors import run_stage
 from stages.shared.params import load_params
 from stages.shared.runtime import use_reproducible_kernels
 from stages.shared.scratch import scratch_folder
-from stages.shared.tables import write_csv, write_json
+from stages.shared.text_files import write_csv, write_json
 
 DATA = Path("data")
 

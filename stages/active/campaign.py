@@ -12,7 +12,7 @@ from stages.active.candidates import Candidates, windows_of
 from stages.active.surrogate import choose
 from stages.shared.params import ActiveParams, ObjectiveParams
 from stages.shared.progress import progress, say
-from stages.shared.tables import read_json, write_json
+from stages.shared.text_files import read_json, write_json
 from stages.shared.training import seed_of
 
 RANDOM = "random"

@@ -10,7 +10,7 @@ from pymatgen.core import Element
 from models.dos.attention_maps import sum_by_element
 from stages.attention.inspection import Inspection
 from stages.attention.projected import projected_shares, share_correlation
-from stages.shared.tables import write_csv
+from stages.shared.text_files import write_csv
 
 STACKS = ("gather", "refine")
 """T1 and T3 of the paper: energies look at atoms before and after they know the crystal."""

@@ -11,7 +11,8 @@ from stages.shared.parallel import map_ordered
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.schemas import GRAPHS_SCHEMA, SPLITS
-from stages.shared.tables import count_rows, csv_writer, iterate_batches, row_writer
+from stages.shared.tables import count_rows, iterate_batches, row_writer
+from stages.shared.text_files import csv_writer
 
 CRYSTALS = Path("data/crystals.parquet")
 GRAPHS = Path("data/graphs")

@@ -11,7 +11,8 @@ from stages.shared.parallel import map_ordered
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.schemas import NARRATIVES_SCHEMA
-from stages.shared.tables import iterate_rows, row_writer, write_csv
+from stages.shared.tables import iterate_rows, row_writer
+from stages.shared.text_files import write_csv
 
 CRYSTALS = Path("data/crystals.parquet")
 NARRATIVES = Path("data/narratives.parquet")

@@ -13,7 +13,8 @@ from stages.shared.errors import run_stage
 from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.schemas import EMBEDDINGS_SCHEMA
-from stages.shared.tables import read_table, write_csv, write_table
+from stages.shared.tables import read_table, write_table
+from stages.shared.text_files import write_csv
 
 DATA = Path("data")
 

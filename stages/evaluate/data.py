@@ -5,7 +5,8 @@ from pathlib import Path
 from stages.evaluate.data_counts import count_crystals, count_known, count_values
 from stages.shared.errors import run_stage
 from stages.shared.schemas import SPLITS
-from stages.shared.tables import read_csv, read_json, read_table, write_json
+from stages.shared.tables import read_table
+from stages.shared.text_files import read_csv, read_json, write_json
 
 CRYSTALS = Path("data/crystals.parquet")
 REJECTS = {

@@ -16,7 +16,7 @@ from stages.evaluate.spectra_metrics import spectra_errors
 from stages.evaluate.training import evaluate_training
 from stages.shared.errors import run_stage
 from stages.shared.params import load_params
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from stages.evaluate.downstream import downstream_metrics, read_properties
 from stages.evaluate.predictions import as_spectra, load_predictions, setting_from_command_line
 from stages.shared.errors import run_stage
 from stages.shared.params import load_params
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 
 CRYSTALS = Path("data/crystals.parquet")
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stages.evaluate.dos_charts import Example
 from stages.evaluate.dos_physics import Quantity
 from stages.evaluate.spectra_metrics import SpectraErrors
-from stages.shared.tables import write_csv
+from stages.shared.text_files import write_csv
 
 
 def write_errors(path: Path, material_ids: Sequence[str], errors: SpectraErrors) -> None:

@@ -13,7 +13,7 @@ from stages.evaluate.predictions import (
 from stages.evaluate.training import evaluate_training
 from stages.shared.errors import run_stage
 from stages.shared.params import load_params
-from stages.shared.tables import write_csv, write_json
+from stages.shared.text_files import write_csv, write_json
 
 BRANCHES = ("fused", "structure", "text")
 

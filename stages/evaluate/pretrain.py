@@ -6,7 +6,7 @@ from stages.evaluate.charts import Quantities
 from stages.evaluate.regression import finite_or_none
 from stages.evaluate.training import Log, evaluate_training, kept_epoch
 from stages.shared.errors import run_stage
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 
 
 def pretrain_metrics(log: Log) -> dict[str, float | int | None]:

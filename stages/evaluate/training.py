@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.evaluate.charts import Quantities, draw_training
-from stages.shared.tables import read_csv, write_csv
+from stages.shared.text_files import read_csv, write_csv
 
 LOSSES = ("train_loss", "val_loss")
 Log = dict[str, NDArray[np.float64]]

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from stages.export_cif.export import file_name, read_cifs
+from stages.shared.atomic import atomic_file
 from stages.shared.errors import StageError, run_stage
 from stages.shared.progress import say
-from stages.shared.tables import atomic_file
 
 CRYSTALS = Path("data/crystals.parquet")
 

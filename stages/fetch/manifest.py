@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stages.shared.sources.files import MANIFEST
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 
 Facts = dict[str, str | int]
 

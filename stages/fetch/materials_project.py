@@ -28,11 +28,11 @@ from stages.fetch.materials_project_tables import (
     open_phonon_table,
 )
 from stages.fetch.page_cache import PageCache
+from stages.shared.atomic import atomic_file
 from stages.shared.errors import StageError
 from stages.shared.params import MaterialsProjectFetchParams
 from stages.shared.progress import progress, say
 from stages.shared.sources.materials_project import FILE_NAMES
-from stages.shared.tables import atomic_file
 
 THREADS = 4
 """Questions in flight at once; the Materials Project asks for no more."""

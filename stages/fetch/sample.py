@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 from stages.fetch.manifest import Facts, write_manifest
+from stages.shared.atomic import atomic_file
 from stages.shared.errors import StageError
 from stages.shared.sources.files import PACKED
 from stages.shared.sources.registry import Source
-from stages.shared.tables import atomic_file
 
 DIGESTS = "SHA256SUMS"
 _BLOCK = 1 << 20

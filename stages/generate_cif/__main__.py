@@ -13,7 +13,8 @@ from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.schemas import crystals_schema
 from stages.shared.sources.files import read_manifest
-from stages.shared.tables import csv_writer, row_writer, write_json
+from stages.shared.tables import row_writer
+from stages.shared.text_files import csv_writer, write_json
 
 RAW = Path("data/raw")
 CRYSTALS = Path("data/crystals.parquet")

@@ -18,9 +18,10 @@ from stages.report.transfer_section import transfer_sections
 from stages.report.uncertainty_section import uncertainty_sections
 from stages.report.worst import Crystal
 from stages.report.zero_shot_section import zero_shot_sections
+from stages.shared.atomic import atomic_file
 from stages.shared.errors import run_stage
 from stages.shared.params import load_params
-from stages.shared.tables import atomic_file, read_table
+from stages.shared.tables import read_table
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from stages.report.formatting import DIRECTIONS, MISSING, count, number, percent
 from stages.report.page import Figure, Section, Table
 from stages.shared.params import TargetParams
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 
 Scores = Mapping[str, Any]
 

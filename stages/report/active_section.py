@@ -6,7 +6,7 @@ from typing import Any
 
 from stages.report.formatting import count, number, percent, title
 from stages.report.page import Figure, Section, Table, Verdict
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 
 Scores = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 from stages.report.formatting import MISSING, count, title
 from stages.report.page import Section, Table, missing_section
 from stages.shared.schemas import SPLITS
-from stages.shared.tables import read_csv, read_json
+from stages.shared.text_files import read_csv, read_json
 
 REJECTS = (Path("data/rejected.csv"), Path("data/describe_rejected.csv"), Path("data/graphs_rejected.csv"))
 N_REASONS = 30

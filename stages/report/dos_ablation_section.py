@@ -6,7 +6,7 @@ from typing import Any
 
 from stages.report.formatting import count, each, number, plus_minus
 from stages.report.page import Figure, Section, Table, Verdict
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 
 Scores = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ from stages.report.model_parts import FAIL_RATE, Metrics, scores_table, training
 from stages.report.page import Figure, Section, Table, missing_section
 from stages.report.worst import Crystal, columns, worst
 from stages.shared.params import DosKindParams
-from stages.shared.tables import read_csv, read_json
+from stages.shared.text_files import read_csv, read_json
 
 
 def dos_section(kind: str, setting: DosKindParams, temperature: float, crystals: Mapping[str, Crystal]) -> Section:

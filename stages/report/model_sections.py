@@ -9,7 +9,7 @@ from stages.report.page import Figure, Section, Table, missing_section
 from stages.report.sentences import FOREST, MEAN, fusion_sentence, fusion_verdicts
 from stages.report.worst import Crystal, by_crystal_system, columns, worst
 from stages.shared.params import TargetParams
-from stages.shared.tables import read_csv, read_json
+from stages.shared.text_files import read_csv, read_json
 
 FUSION_ROWS = {
     "fused": "structure and text, fused",

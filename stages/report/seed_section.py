@@ -7,7 +7,7 @@ from typing import Any
 from stages.report.formatting import DIRECTIONS, MISSING, count, each, number, percent, percent_plus_minus, plus_minus
 from stages.report.page import Figure, Section, Table, Verdict
 from stages.shared.params import TargetParams
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 
 Scores = Mapping[str, Any]
 

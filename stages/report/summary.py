@@ -7,7 +7,7 @@ from typing import Any
 from stages.report.formatting import DIRECTIONS, MISSING, number, percent
 from stages.report.page import Table
 from stages.shared.params import TargetParams
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 
 Metrics = dict[str, Any]
 

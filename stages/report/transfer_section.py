@@ -6,7 +6,7 @@ from typing import Any
 
 from stages.report.formatting import count, number
 from stages.report.page import Figure, Section, Table
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 
 STARTS = {"scratch": "random weights", "denoising": "structures without labels"}
 WAYS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stages.report.formatting import number, percent
 from stages.report.page import Figure, Section, Table
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 
 METHODS = {"ensemble": "ensemble of seeds", "dropout": "dropout active"}
 COVERAGES = ("coverage_68", "coverage_95", "calibrated_coverage_68", "calibrated_coverage_95")

@@ -6,7 +6,7 @@ from typing import Any
 from stages.report.formatting import count, number, percent, title
 from stages.report.page import Figure, Section, Table, missing_section
 from stages.report.sentences import question_verdict, retrieval_sentence
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 
 Metrics = dict[str, Any]
 

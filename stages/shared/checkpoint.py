@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from stages.shared.atomic import atomic_file
 from stages.shared.progress import say
-from stages.shared.tables import atomic_file
 
 
 @dataclass

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.shared.tables import atomic_file
+from stages.shared.atomic import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stages.shared.tables import atomic_file
+from stages.shared.atomic import atomic_file
 
 ROWS_PER_BATCH = 256
 """Rows of a record batch: few, so that all columns of a row lie close together in the file."""

@@ -22,7 +22,7 @@ from stages.shared.optimization import build_optimizer, learning_rate
 from stages.shared.params import TrainingParams
 from stages.shared.progress import progress, say
 from stages.shared.runtime import launch_fabric
-from stages.shared.tables import write_csv
+from stages.shared.text_files import write_csv
 
 
 class Task(Protocol):

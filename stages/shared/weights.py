@@ -11,8 +11,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from stages.shared.atomic import atomic_file
 from stages.shared.errors import StageError
-from stages.shared.tables import atomic_file, read_json, write_json
+from stages.shared.text_files import read_json, write_json
 
 
 def save_weights(folder: Path, state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:

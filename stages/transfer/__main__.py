@@ -10,7 +10,7 @@ from stages.shared.global_inputs import read_global_inputs
 from stages.shared.params import load_params
 from stages.shared.scratch import scratch_folder
 from stages.shared.spectra import COLUMNS
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 from stages.transfer.charts import draw_curves
 from stages.transfer.curves import curve_scores, learning_curves
 from stages.transfer.few_shot import few_shot_scores

@@ -19,7 +19,7 @@ from stages.shared.errors import StageError
 from stages.shared.global_inputs import GlobalInputs
 from stages.shared.params import DosParams, Params
 from stages.shared.spectra import CrystalSpectra, read_spectra
-from stages.shared.tables import read_json, write_json
+from stages.shared.text_files import read_json, write_json
 from stages.shared.training import train
 
 Scores = dict[str, float]

@@ -10,7 +10,7 @@ from stages.shared.global_inputs import read_global_inputs
 from stages.shared.params import load_params
 from stages.shared.scratch import scratch_folder
 from stages.shared.spectra import read_spectra
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 from stages.uncertainty.charts import draw_sparsification
 from stages.uncertainty.members import train_members
 from stages.uncertainty.scores import by_method, uncertainty_scores

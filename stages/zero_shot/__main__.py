@@ -9,7 +9,8 @@ from stages.shared.params import load_params
 from stages.shared.progress import say
 from stages.shared.runtime import use_reproducible_kernels
 from stages.shared.scratch import scratch_folder
-from stages.shared.tables import read_table, write_csv, write_json, write_table
+from stages.shared.tables import read_table, write_table
+from stages.shared.text_files import write_csv, write_json
 from stages.shared.towers import embed_crystals, embed_texts, load_contrastive_model
 from stages.zero_shot.charts import draw_questions, draw_retrieval
 from stages.zero_shot.galleries import GALLERIES, ZERO_SHOT_SCHEMA, build_gallery, rank_queries, ranks_table

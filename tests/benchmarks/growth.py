@@ -9,7 +9,7 @@ left out. Processors change their speed from minute to minute, a shared or virtu
 its time the stage's process stops for a small fixed task: the work per crystal is counted in these tasks, done in the
 same seconds at the same speed, and this is what `--check` compares. Memory is the peak of the stage's own process
 (VmHWM), which with one worker also does the work; its buffers (a row group of each table, some pages of the store) are
-full at about 5,000 crystals.
+full at about 10,000 crystals, when the validation and test splits have a row group.
 
 The graphs are then written once more as CLaC's first version keeps them (`gen_graph.py`): `edge_index` as two lists of
 integers, `edge_attr` as one list of three floats per edge, `node_feat` as one list of 92 floats per atom, with the

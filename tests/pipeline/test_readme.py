@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 from tests.pipeline.imports import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

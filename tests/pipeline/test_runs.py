@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Structure
 
-from stages.shared.tables import read_csv
+from stages.shared.text_files import read_csv
 from tests.pipeline.imports import ROOT
 from tests.pipeline.runs import (
     COMMANDS,

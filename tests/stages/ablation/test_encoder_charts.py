@@ -10,7 +10,7 @@ from stages.ablation.experiments import Experiment
 from stages.ablation.panels import panels
 from stages.shared.errors import StageError
 from stages.shared.params import load_params
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 from tests.pipeline.imports import ROOT
 
 PARAMS = load_params("targets", "dos_kinds", path=ROOT / "params.yaml")

@@ -14,7 +14,7 @@ from stages.ablation.seed_charts import draw_seeds
 from stages.ablation.seed_scores import SCORES, SEED_COMPARISON, SEEDED, SEEDS, seed_table
 from stages.shared.errors import StageError
 from stages.shared.params import load_params
-from stages.shared.tables import read_json
+from stages.shared.text_files import read_json
 from tests.pipeline.imports import ROOT
 
 TREE: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from stages.active.candidates import Candidates, check_properties, windows_of
 from stages.active.proposals import PROPOSAL_COLUMNS, propose
 from stages.active.scores import campaign_scores, surrogate_scores
 from stages.shared.errors import StageError
-from stages.shared.tables import read_json, write_json
+from stages.shared.text_files import read_json, write_json
 from tests.stages.active.candidates import FREQUENCY, GAP, N, on_a_line, params
 
 PARAMS = params()

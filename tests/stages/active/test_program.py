@@ -10,7 +10,8 @@ import yaml
 
 from stages.active.__main__ import main
 from stages.shared.schemas import CRYSTALS_SCHEMA, SPLITS
-from stages.shared.tables import read_csv, read_json, write_table
+from stages.shared.tables import write_table
+from stages.shared.text_files import read_csv, read_json
 from tests.pipeline.imports import ROOT
 from tests.stages.graph_tables import simple_cubic, write_graph_rows
 

@@ -10,7 +10,7 @@ from stages.build_graphs.graphs import CrystalEntry, GraphRejection, atomic_numb
 from stages.shared import parallel
 from stages.shared.schemas import SPLITS
 from stages.shared.structures import structure_from_cif, structure_to_cif
-from stages.shared.tables import read_csv
+from stages.shared.text_files import read_csv
 from tests.stages.crystal_table import write_crystals
 from tests.stages.graph_tables import open_graphs, read_rows
 from tests.stages.raw_records import ROOT

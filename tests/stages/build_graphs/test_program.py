@@ -11,7 +11,8 @@ from stages.build_graphs import __main__ as build_graphs
 from stages.build_graphs import batches
 from stages.shared import parallel
 from stages.shared.schemas import SPLITS
-from stages.shared.tables import read_csv, read_table
+from stages.shared.tables import read_table
+from stages.shared.text_files import read_csv
 from tests.stages.crystal_table import write_crystals
 from tests.stages.dask_cluster import dask_cluster
 from tests.stages.raw_records import ROOT

@@ -14,7 +14,8 @@ from stages.describe import __main__ as describe
 from stages.shared import parallel
 from stages.shared.schemas import CRYSTALS_SCHEMA
 from stages.shared.structures import structure_to_cif
-from stages.shared.tables import read_csv, read_table, write_table
+from stages.shared.tables import read_table, write_table
+from stages.shared.text_files import read_csv
 from tests.stages.raw_records import ROOT
 
 COPPER = structure_to_cif(Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]]))

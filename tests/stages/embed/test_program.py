@@ -16,7 +16,8 @@ from stages.embed.collect import load_embedder
 from stages.embed.embedder import CrystalEntry
 from stages.shared.errors import StageError
 from stages.shared.structures import structure_to_cif
-from stages.shared.tables import read_csv, read_table
+from stages.shared.tables import read_table
+from stages.shared.text_files import read_csv
 from tests.pipeline.imports import ROOT
 from tests.stages.crystal_table import write_crystals
 

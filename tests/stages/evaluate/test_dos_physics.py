@@ -10,7 +10,7 @@ from stages.evaluate.dos_physics import physical_quantities, physics_metrics, su
 from stages.evaluate.dos_tables import write_physics
 from stages.evaluate.dos_thresholds import band_edge, choose_thresholds
 from stages.shared.params import DosKindParams, load_params
-from stages.shared.tables import read_csv
+from stages.shared.text_files import read_csv
 from tests.pipeline.imports import ROOT
 
 PARAMS = load_params("dos_kinds", "evaluate", path=ROOT / "params.yaml")

@@ -14,7 +14,8 @@ import pytest
 from stages.evaluate import data, dos, fusion, pretrain
 from stages.shared import parallel
 from stages.shared.errors import StageError
-from stages.shared.tables import read_table, write_csv
+from stages.shared.tables import read_table
+from stages.shared.text_files import write_csv
 from tests.stages.evaluate.world import write_world
 
 Run = Callable[..., None]

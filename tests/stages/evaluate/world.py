@@ -17,7 +17,8 @@ from stages.shared.schemas import (
     GRAPHS_SCHEMA,
     NARRATIVES_SCHEMA,
 )
-from stages.shared.tables import write_csv, write_json, write_table
+from stages.shared.tables import write_table
+from stages.shared.text_files import write_csv, write_json
 
 REPOSITORY = Path(__file__).parents[3]
 CATIONS = ("Li", "Na", "K", "Rb", "Mg", "Ca", "Sr", "Ba", "Zn", "Cd", "Al", "Ga", "In", "Ti", "Zr")

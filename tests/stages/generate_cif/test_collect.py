@@ -18,7 +18,8 @@ from stages.generate_cif.store import CrystalStore
 from stages.shared import parallel
 from stages.shared.params import GenerateCifParams
 from stages.shared.structures import structure_from_cif
-from stages.shared.tables import read_csv, read_json, read_table
+from stages.shared.tables import read_table
+from stages.shared.text_files import read_csv, read_json
 from tests.stages.generate_cif.collected import ListedLedger, collected
 from tests.stages.generate_cif.mutations import mutated_records
 from tests.stages.raw_records import (

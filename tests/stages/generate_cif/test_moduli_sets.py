@@ -15,7 +15,8 @@ from stages.generate_cif.__main__ import main as generate_cif
 from stages.shared.errors import StageError
 from stages.shared.sources.record import jarvis_structure
 from stages.shared.structures import structure_from_cif
-from stages.shared.tables import read_csv, read_json, read_table
+from stages.shared.tables import read_table
+from stages.shared.text_files import read_csv, read_json
 from tests.stages.fetch.figshare import NUMBERS, Figshare
 from tests.stages.fetch.loopback import serve
 from tests.stages.fetch.stage_runs import fetch, remote_params

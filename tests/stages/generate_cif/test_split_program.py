@@ -9,7 +9,8 @@ from stages.build_graphs.__main__ import main as build_graphs
 from stages.generate_cif.__main__ import main as generate_cif
 from stages.shared.errors import StageError
 from stages.shared.schemas import SPLITS
-from stages.shared.tables import read_json, read_table
+from stages.shared.tables import read_table
+from stages.shared.text_files import read_json
 from tests.stages.raw_records import ROOT, mp_document, write_materials_project
 
 ELEMENTS = [("Na", "Cl"), ("K", "Cl"), ("Li", "F"), ("Mg", "O"), ("Ca", "O"), ("Ag", "Br")]

@@ -7,7 +7,7 @@ import pytest
 
 from stages.report.ablation_section import ablation_sections
 from stages.shared.params import TargetParams
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 
 TARGETS = {"band_gap": TargetParams(label="Band gap", unit="eV", mentions=[])}
 

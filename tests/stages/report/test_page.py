@@ -16,7 +16,8 @@ from stages.report.data_section import rejection_table
 from stages.report.formatting import number
 from stages.report.worst import Crystal, by_crystal_system, worst
 from stages.shared.schemas import CRYSTALS_SCHEMA
-from stages.shared.tables import read_json, read_table, write_csv, write_json, write_table
+from stages.shared.tables import read_table, write_table
+from stages.shared.text_files import read_json, write_csv, write_json
 from tests.stages.evaluate.world import REPOSITORY, write_world
 from tests.stages.report.test_data_section import split_manifest
 

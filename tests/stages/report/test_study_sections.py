@@ -9,7 +9,7 @@ from stages.report.active_section import active_sections, active_verdict
 from stages.report.dos_ablation_section import dos_ablation_sections, dos_ablation_verdict
 from stages.report.transfer_section import transfer_sections
 from stages.report.uncertainty_section import uncertainty_sections
-from stages.shared.tables import write_json
+from stages.shared.text_files import write_json
 
 KINDS = ("phonon", "electron")
 

@@ -14,7 +14,8 @@ from pymatgen.core import Element
 from stages.shared.graphs import GraphTable
 from stages.shared.params import load_params
 from stages.shared.schemas import NARRATIVES_SCHEMA
-from stages.shared.tables import read_csv, read_table, write_table
+from stages.shared.tables import read_table, write_table
+from stages.shared.text_files import read_csv
 from stages.zero_shot import __main__ as zero_shot
 from tests.pipeline.imports import ROOT
 from tests.stages.evaluate.world import write_graphs, write_world

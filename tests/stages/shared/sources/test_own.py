@@ -22,7 +22,8 @@ from stages.shared.params import GenerateCifParams, load_params
 from stages.shared.schemas import CRYSTALS_SCHEMA
 from stages.shared.sources.own_files import kind_of, name_of
 from stages.shared.structures import structure_from_cif
-from stages.shared.tables import read_csv, read_table
+from stages.shared.tables import read_table
+from stages.shared.text_files import read_csv
 from tests.stages.generate_cif.collected import collected
 from tests.stages.raw_records import (
     ROOT,

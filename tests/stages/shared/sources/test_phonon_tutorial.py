@@ -22,7 +22,8 @@ from stages.shared.sources.csv_table import iterate_csv
 from stages.shared.sources.phonon_tutorial import LONGEST_LITERAL, parse, published_split, rows
 from stages.shared.sources.record import BadRecord, CrystalRecord, RawRow, Reject
 from stages.shared.spectrum_targets import spectrum_target
-from stages.shared.tables import read_json, read_table
+from stages.shared.tables import read_table
+from stages.shared.text_files import read_json
 from tests.stages.raw_records import (
     ROOT,
     phonon_cells,
