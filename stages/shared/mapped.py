@@ -1,8 +1,8 @@
 """Tables larger than memory: Arrow files that are mapped into memory, and batches gathered from them.
 
 A training stage writes what it reads in every epoch (graphs, tokens, targets) to its scratch folder once, as
-uncompressed Arrow files. A file is mapped, not read: a batch touches the pages its rows lie on and then lets go of
-them, so that resident memory does not grow with the number of crystals.
+uncompressed Arrow files. A file is mapped, not read: whatever touches pages of it lets go of them, so that
+resident memory does not grow with the number of crystals.
 """
 
 import mmap
@@ -74,6 +74,7 @@ class MappedTable:
         self._first_row = np.cumsum([0, *(batch.num_rows for batch in self._batches)])  # of each batch, and the end
         lists = [field.name for field in self._schema if pa.types.is_list(field.type)]
         self._lists = {name: [_offsets_and_values(batch.column(name)) for batch in self._batches] for name in lists}
+        self._give_back_pages()
 
     def __reduce__(self) -> tuple[type["MappedTable"], tuple[list[Path]]]:
         """Send the paths alone to another process."""
@@ -86,11 +87,14 @@ class MappedTable:
     def column(self, name: str) -> pa.Array:
         """Return a whole column; for short ones, such as identifiers."""
         chunks = [batch.column(name) for batch in self._batches]
-        return pa.chunked_array(chunks, self._schema.field(name).type).combine_chunks()
+        column = pa.chunked_array(chunks, self._schema.field(name).type).combine_chunks()
+        self._give_back_pages()
+        return column
 
     def lengths(self, name: str) -> NDArray[np.int64]:
         """Return the length of every list of a column, (n_rows,)."""
         lengths = [np.diff(offsets) for offsets, _ in self._lists[name]]
+        self._give_back_pages()
         return np.concatenate([np.zeros(0, np.int64), *lengths])
 
     def gather(self, names: Sequence[str], rows: NDArray[np.int64]) -> dict[str, Lists]:
@@ -103,9 +107,12 @@ class MappedTable:
         batches = np.searchsorted(self._first_row, rows, side="right") - 1
         places = list(zip(batches.tolist(), (rows - self._first_row[batches]).tolist(), strict=True))
         gathered = {name: self._gather_column(name, places) for name in names}
+        self._give_back_pages()
+        return gathered
+
+    def _give_back_pages(self) -> None:
         for file in self._maps:
             file.madvise(mmap.MADV_DONTNEED)
-        return gathered
 
     def _gather_column(self, name: str, places: Sequence[tuple[int, int]]) -> Lists:
         column = self._lists[name]

@@ -78,6 +78,16 @@ def test_no_page_of_the_file_stays_resident_after_an_epoch(tmp_path: Path) -> No
     assert resident(path) < 2**20
 
 
+def test_no_page_of_the_file_stays_resident_after_a_whole_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "table.arrow", [[list(range(200))] * 256 for _ in range(40)])
+    table = MappedTable([path])
+    assert resident(path) < 2**20, "opened"
+    assert table.lengths("numbers").tolist() == [200] * len(table)
+    assert resident(path) < 2**20
+    assert len(table.column("numbers")) == len(table)
+    assert resident(path) < 2**20
+
+
 def resident(path: Path) -> int:
     """Return the bytes of a mapped file that are in this process's memory."""
     lines = iter(Path("/proc/self/smaps").read_text(encoding="ascii").splitlines())
