@@ -222,7 +222,8 @@ def measure_stage(crystals: pa.Table, repeats: int) -> Iterator[dict[str, Any]]:
         with contextlib.chdir(folder):
             write_table(CRYSTALS, {name: many[name] for name in many.schema.names}, many.schema)
             run_stage_by(2)  # starts the processes
-            pairs = np.array([[run_stage_by(workers) for workers in (1, 2)] for _ in range(repeats)])
+            runs = [[run_stage_by(workers) for workers in (1, 2)] for _ in range(repeats)]
+    pairs = np.array(runs)  # (repeats, one or two workers, seconds and the caller's own)
     seconds, own = np.median(pairs, axis=0).T / len(many)
     ratio = float(np.median(pairs[:, 0, 0] / pairs[:, 1, 0]))
     for workers, each, callers in zip((1, 2), seconds.tolist(), own.tolist(), strict=True):
