@@ -11,6 +11,7 @@ from stages.shared import parallel
 from stages.shared.schemas import SPLITS
 from stages.shared.structures import structure_from_cif, structure_to_cif
 from stages.shared.text_files import read_csv
+from tests.stages.build_graphs.settings import set_chunk_size
 from tests.stages.crystal_table import write_crystals
 from tests.stages.graph_tables import open_graphs, read_rows
 from tests.stages.raw_records import ROOT
@@ -107,9 +108,7 @@ def test_isotopes_and_oxidation_states_add_up_to_the_most_abundant_element() -> 
 
 def test_workers_and_chunks_change_no_byte(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path.name: path.read_bytes() for path in built.iterdir()}
-    text = Path("params.yaml").read_text(encoding="utf-8")
-    assert "chunk_size: 512" in text
-    Path("params.yaml").write_text(text.replace("chunk_size: 512", "chunk_size: 1"), encoding="utf-8")
+    set_chunk_size(1)
     monkeypatch.setattr(parallel, "SECONDS_BEFORE_WORKERS", 0.0)
     monkeypatch.setenv("XTALK_WORKERS", "2")
     main()

@@ -13,6 +13,7 @@ from stages.shared import parallel
 from stages.shared.schemas import SPLITS
 from stages.shared.tables import read_table
 from stages.shared.text_files import read_csv
+from tests.stages.build_graphs.settings import set_chunk_size
 from tests.stages.crystal_table import write_crystals
 from tests.stages.dask_cluster import dask_cluster
 from tests.stages.raw_records import ROOT
@@ -34,12 +35,6 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crystals |= {"m05": "data_nothing", "m20": "no CIF at all"}
     splits = (*SPLITS, None)
     write_crystals(build_graphs.CRYSTALS, crystals, {name: splits[place % 4] for place, name in enumerate(crystals)})
-
-
-def set_chunk_size(chunk_size: int) -> None:
-    text = Path("params.yaml").read_text(encoding="utf-8")
-    assert "chunk_size: 512" in text
-    Path("params.yaml").write_text(text.replace("chunk_size: 512", f"chunk_size: {chunk_size}"), encoding="utf-8")
 
 
 def outputs() -> dict[str, bytes]:
